@@ -1,0 +1,110 @@
+//! How other pallets ask who may act for a device, without knowing the identity pallet.
+
+use crate::{AccountId, DeviceId, DevicePublic, Roles, UnixMs};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use sp_runtime::{DispatchError, Weight};
+
+/// Life-cycle status of a device.
+#[derive(
+	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub enum DeviceStatus {
+	/// Works normally.
+	#[codec(index = 0)]
+	Active,
+	/// Stopped by its owner: does nothing new; readings signed before may still be delivered.
+	#[codec(index = 1)]
+	Suspended,
+	/// Out of its owner's hands: nothing it signed is accepted any more.
+	#[codec(index = 2)]
+	Lost,
+	/// Gone for ever. Only a tombstone is left.
+	#[codec(index = 3)]
+	Retired,
+}
+
+/// What somebody wants to do for a device.
+#[derive(
+	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub enum Action {
+	/// Open and change streams, listings and other things the device owns: a key with `manage`, or the owner.
+	#[codec(index = 0)]
+	Manage,
+	/// Commit the device's money: a key with `trade`, or the owner.
+	#[codec(index = 1)]
+	Trade,
+	/// Wind down what is open (close, cancel, unbond). As `Manage`, and the owner may do it whatever the
+	/// status of the device.
+	#[codec(index = 2)]
+	Close,
+}
+
+/// Leave to deliver readings signed by one key of one device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReadingAuthority {
+	/// The key with which to check the signature.
+	pub public: DevicePublic,
+	/// If set, only readings taken before this moment are accepted, and they count as late: the key was
+	/// rotated, or the device suspended, at that moment.
+	pub before: Option<UnixMs>,
+}
+
+/// A device key as the chain knows it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct KeyRecord {
+	/// The device it belongs to.
+	pub device: DeviceId,
+	/// The public key.
+	pub public: DevicePublic,
+	/// What it may do.
+	pub roles: Roles,
+	/// The device's generation (owner changes) in which the key was introduced.
+	pub generation: u32,
+	/// When it was introduced.
+	pub valid_from: UnixMs,
+	/// When it stopped signing, if it did.
+	pub valid_until: Option<UnixMs>,
+	/// Last moment at which readings that it signed before `valid_until` are taken. Equal to
+	/// `valid_until` for a removed key.
+	pub deliver_until: Option<UnixMs>,
+}
+
+/// Decides who may act for a device. Each refusal is a named error of the identity pallet.
+pub trait DeviceAuthority {
+	/// Checks that `signer` may do `action` for a device and returns that device. `None` names the device
+	/// of the signing key; `Some` is for the owner (and operators), and for a key that names its device.
+	fn authorize(
+		signer: &AccountId,
+		device: Option<&DeviceId>,
+		action: Action,
+	) -> Result<DeviceId, DispatchError>;
+
+	/// As [`Self::authorize`], for markets: an account that neither is nor was a device key deals for
+	/// itself when it names no device.
+	fn participant(
+		signer: &AccountId,
+		device: Option<&DeviceId>,
+		action: Action,
+	) -> Result<AccountId, DispatchError>;
+
+	/// Checks that readings signed by `key` for `device` may be delivered now. Does not check any signature.
+	fn reading_authority(key: &AccountId, device: &DeviceId) -> Result<ReadingAuthority, DispatchError>;
+
+	/// The most that any of these calls can cost, measured.
+	fn weight() -> Weight;
+}
+
+/// Read access to devices.
+pub trait DeviceInspect {
+	/// The owner; also the last owner of a retired device.
+	fn owner(device: &DeviceId) -> Option<AccountId>;
+	/// The status.
+	fn status(device: &DeviceId) -> Option<DeviceStatus>;
+	/// How often the device changed its owner. `None` for a retired or unknown device.
+	fn generation(device: &DeviceId) -> Option<u32>;
+	/// A key that is or was in use. `None` for accounts that never were device keys, and for removed keys, of
+	/// which only the interval is left.
+	fn key(key: &AccountId) -> Option<KeyRecord>;
+}

@@ -1,0 +1,6 @@
+//! Configuration of the pallets, one file per concern.
+
+pub mod accounts;
+pub mod consensus;
+pub mod money;
+pub mod system;
