@@ -1,14 +1,18 @@
 //! Runtime APIs: what the node and its clients call without a transaction.
 
 use crate::{
-	AccountId, Aura, Balance, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime, RuntimeCall,
-	RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION, genesis_presets,
+	AccountId, Aura, Balance, Block, DeviceIdentity, Executive, Grandpa, InherentDataExt, Nonce, Runtime, RuntimeCall,
+	RuntimeGenesisConfig, SessionKeys, System, Telemetry, TransactionPayment, VERSION, genesis_presets,
 };
 use alloc::vec::Vec;
 use frame_support::{
 	genesis_builder_helper::{build_state, get_preset},
 	weights::Weight,
 };
+use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId};
+use m2m_device::{DeviceId, UnixMs};
+use m2m_merkle::ReadingProof;
+use m2m_runtime_api::DeviceDetails;
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
@@ -77,6 +81,60 @@ impl_runtime_apis! {
 			data: sp_inherents::InherentData,
 		) -> sp_inherents::CheckInherentsResult {
 			data.check_extrinsics(&block)
+		}
+	}
+
+	impl m2m_runtime_api::DeviceApi<Block> for Runtime {
+		fn device(device: DeviceId) -> Option<DeviceDetails> {
+			let snapshot = DeviceIdentity::snapshot(&device)?;
+			Some(DeviceDetails {
+				device,
+				owner: snapshot.owner,
+				status: snapshot.status,
+				status_since: snapshot.status_since,
+				generation: snapshot.generation,
+				auth_version: snapshot.auth_version,
+				gateway: snapshot.gateway,
+				keys: snapshot.keys,
+			})
+		}
+
+		fn device_of_key(key: AccountId) -> Option<DeviceId> {
+			DeviceIdentity::device_of_key(&key)
+		}
+
+		fn devices_of(owner: AccountId, after: Option<DeviceId>, limit: u32) -> Vec<DeviceId> {
+			DeviceIdentity::devices_of(&owner, after.as_ref(), limit)
+		}
+	}
+
+	impl m2m_runtime_api::TelemetryApi<Block> for Runtime {
+		fn streams(device: DeviceId) -> Vec<StreamId> {
+			Telemetry::streams(&device)
+		}
+
+		fn stream(device: DeviceId, stream: StreamId) -> Option<StreamDetails> {
+			Telemetry::stream(&device, stream)
+		}
+
+		fn anchor(device: DeviceId, stream: StreamId, seq: u64) -> Option<AnchorRecord> {
+			Telemetry::anchor_record(&device, stream, seq)
+		}
+
+		fn latest(device: DeviceId, stream: StreamId) -> Option<AnchorRecord> {
+			Telemetry::latest(&device, stream)
+		}
+
+		fn coverage(device: DeviceId, stream: StreamId, from: UnixMs, to: UnixMs) -> Option<Coverage> {
+			Telemetry::coverage(&device, stream, from, to)
+		}
+
+		fn verify_anchor(proof: AnchorProof) -> Result<(), ProofFault> {
+			Telemetry::verify_anchor(&proof)
+		}
+
+		fn verify_reading(anchor: AnchorProof, reading: ReadingProof) -> Result<(), ProofFault> {
+			Telemetry::verify_reading(&anchor, &reading)
 		}
 	}
 

@@ -189,4 +189,9 @@ mod runtime {
 	pub type Multisig = pallet_multisig;
 	#[runtime::pallet_index(11)]
 	pub type Sudo = pallet_sudo;
+
+	#[runtime::pallet_index(20)]
+	pub type DeviceIdentity = pallet_device_identity;
+	#[runtime::pallet_index(21)]
+	pub type Telemetry = pallet_telemetry;
 }

@@ -1,68 +1,71 @@
-//! What an anchor says of its readings without showing them.
+//! What a node of the aggregate tree says about the readings below it.
 
-use crate::{Hash, MAX_LEAVES, Reading, tagged};
+use crate::{MAX_READINGS, Reading};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
-/// Count, extremes, sum, time span and longest silence of consecutive readings.
-///
-/// Its SCALE encoding is the 64 bytes that are hashed: every field little-endian, in this order.
+/// Count, extremes, sum, times and longest silence of consecutive readings. Its SCALE encoding is the 64 bytes
+/// that are hashed.
 #[derive(
-	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+	Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Aggregate {
 	/// Number of readings.
 	pub count: u64,
-	/// Smallest value.
+	/// Smallest value, at the stream's scale.
 	pub min: i64,
-	/// Largest value.
+	/// Largest value, at the stream's scale.
 	pub max: i64,
-	/// Sum of the values.
+	/// Sum of the values, at the stream's scale.
+	#[cfg_attr(feature = "serde", serde(with = "crate::text::decimal"))]
 	pub sum: i128,
 	/// Time of the first reading, unix milliseconds.
 	pub t_first: u64,
 	/// Time of the last reading, unix milliseconds.
 	pub t_last: u64,
-	/// Longest time between two neighbouring readings, in milliseconds; 0 for a single reading.
+	/// Longest time between two neighbouring readings, milliseconds; 0 for one reading.
 	pub max_gap: u64,
 }
 
-/// Why two aggregates do not combine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Why two aggregates cannot be neighbours in one tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CombineError {
-	/// The right one does not start after the left one ends.
+	/// The right one does not begin after the left one ends.
 	TimesNotIncreasing,
-	/// Count or sum leaves its range. Impossible for aggregates of real readings.
-	Overflow,
+	/// The counts add up to more than 64 bits hold.
+	CountOverflow,
+	/// The sums add up to more than 128 bits hold.
+	SumOverflow,
 }
 
-/// Which rule an aggregate breaks that every aggregate of real readings keeps.
+/// The first rule of [`Aggregate::check_plausible`] that an aggregate breaks.
 #[derive(
-	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+	Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub enum Implausible {
-	/// Count is zero or above 2^32.
+	/// The count is 0 or above [`MAX_READINGS`].
 	Count,
-	/// The minimum is above the maximum.
+	/// The smallest value is above the largest.
 	Extremes,
-	/// The sum is not between count x minimum and count x maximum.
+	/// The sum is not between `count * min` and `count * max`.
 	Sum,
-	/// The time span is too short for so many strictly increasing times, or negative.
+	/// The last time is before the first, or the span is too short for `count` times that strictly increase.
 	Span,
-	/// A single reading with two different values, two times, or a gap.
+	/// One reading, but `min != max` or two times or a gap. (With `min == max`, [`Self::Sum`] has checked the sum.)
 	Single,
-	/// The longest gap is smaller than the mean gap, or larger than the span leaves room for.
+	/// The longest gap is shorter than the average one, or leaves less than 1 ms for each of the others.
 	Gap,
 }
 
 impl Aggregate {
-	/// The aggregate of a single reading.
+	/// The aggregate of one reading: a leaf.
 	pub fn of(reading: &Reading) -> Self {
 		Self {
 			count: 1,
 			min: reading.value,
 			max: reading.value,
-			sum: i128::from(reading.value),
+			sum: reading.value.into(),
 			t_first: reading.time_ms,
 			t_last: reading.time_ms,
 			max_gap: 0,
@@ -71,21 +74,26 @@ impl Aggregate {
 
 	/// The aggregate of this one's readings followed by those of `right`.
 	pub fn combine(&self, right: &Self) -> Result<Self, CombineError> {
-		if right.t_first <= self.t_last {
-			return Err(CombineError::TimesNotIncreasing);
-		}
+		let gap = right
+			.t_first
+			.checked_sub(self.t_last)
+			.filter(|gap| *gap > 0)
+			.ok_or(CombineError::TimesNotIncreasing)?;
 		Ok(Self {
-			count: self.count.checked_add(right.count).ok_or(CombineError::Overflow)?,
+			count: self
+				.count
+				.checked_add(right.count)
+				.ok_or(CombineError::CountOverflow)?,
 			min: self.min.min(right.min),
 			max: self.max.max(right.max),
-			sum: self.sum.checked_add(right.sum).ok_or(CombineError::Overflow)?,
+			sum: self.sum.checked_add(right.sum).ok_or(CombineError::SumOverflow)?,
 			t_first: self.t_first,
 			t_last: right.t_last,
-			max_gap: self.max_gap.max(right.max_gap).max(right.t_first - self.t_last),
+			max_gap: self.max_gap.max(right.max_gap).max(gap),
 		})
 	}
 
-	/// The 64 bytes that are hashed.
+	/// The 64 bytes that are hashed: the fields in order, little-endian, signed ones in two's complement.
 	pub fn to_bytes(&self) -> [u8; 64] {
 		let mut bytes = [0; 64];
 		bytes[..8].copy_from_slice(&self.count.to_le_bytes());
@@ -98,67 +106,51 @@ impl Aggregate {
 		bytes
 	}
 
-	/// The aggregate with these bytes. Any 64 bytes are one, though perhaps not a plausible one.
+	/// The inverse of [`Self::to_bytes`]. Every 64 bytes are an aggregate, most of them implausible.
 	pub fn from_bytes(bytes: &[u8; 64]) -> Self {
-		fn part<const N: usize>(bytes: &[u8; 64], at: usize) -> [u8; N] {
-			let mut part = [0; N];
-			part.copy_from_slice(&bytes[at..at + N]);
-			part
-		}
+		let word = |at: usize| core::array::from_fn(|i| bytes[at + i]);
 		Self {
-			count: u64::from_le_bytes(part(bytes, 0)),
-			min: i64::from_le_bytes(part(bytes, 8)),
-			max: i64::from_le_bytes(part(bytes, 16)),
-			sum: i128::from_le_bytes(part(bytes, 24)),
-			t_first: u64::from_le_bytes(part(bytes, 40)),
-			t_last: u64::from_le_bytes(part(bytes, 48)),
-			max_gap: u64::from_le_bytes(part(bytes, 56)),
+			count: u64::from_le_bytes(word(0)),
+			min: i64::from_le_bytes(word(8)),
+			max: i64::from_le_bytes(word(16)),
+			sum: i128::from_le_bytes(core::array::from_fn(|i| bytes[24 + i])),
+			t_first: u64::from_le_bytes(word(40)),
+			t_last: u64::from_le_bytes(word(48)),
+			max_gap: u64::from_le_bytes(word(56)),
 		}
 	}
 
-	/// Checks in constant time what can be checked without the readings.
+	/// Checks in constant time all that can be checked without the readings. Passing does not make it true: whoever
+	/// holds the readings can convict a lie ([`crate::FalseAnchorEvidence`]).
+	///
+	/// # Errors
+	/// The first rule broken, in the order of [`Implausible`].
 	pub fn check_plausible(&self) -> Result<(), Implausible> {
-		if self.count == 0 || self.count > MAX_LEAVES {
+		if self.count == 0 || self.count > MAX_READINGS {
 			return Err(Implausible::Count);
 		}
 		if self.min > self.max {
 			return Err(Implausible::Extremes);
 		}
-		// At most 2^32 * 2^63: far inside 128 bits.
-		let count = i128::from(self.count);
-		if self.sum < count * i128::from(self.min) || self.sum > count * i128::from(self.max) {
+		// At most 2^32 * 2^63, far from the limits of 128 bits.
+		let times = |value: i64| i128::from(self.count).saturating_mul(value.into());
+		if self.sum < times(self.min) || self.sum > times(self.max) {
 			return Err(Implausible::Sum);
 		}
-		let span = self.t_last.checked_sub(self.t_first).ok_or(Implausible::Span)?;
-		let gaps = self.count - 1;
+		let gaps = self.count.saturating_sub(1);
+		let span = self
+			.t_last
+			.checked_sub(self.t_first)
+			.filter(|span| *span >= gaps)
+			.ok_or(Implausible::Span)?;
 		if gaps == 0 {
-			return if self.min == self.max && span == 0 && self.max_gap == 0 {
-				Ok(())
-			} else {
-				Err(Implausible::Single)
-			};
+			let single = self.min == self.max && span == 0 && self.max_gap == 0;
+			return if single { Ok(()) } else { Err(Implausible::Single) };
 		}
-		if span < gaps {
-			return Err(Implausible::Span);
-		}
-		if self.max_gap < span.div_ceil(gaps) || self.max_gap > span - (gaps - 1) {
+		let longest = span.saturating_sub(gaps.saturating_sub(1));
+		if self.max_gap < span.div_ceil(gaps) || self.max_gap > longest {
 			return Err(Implausible::Gap);
 		}
 		Ok(())
 	}
-}
-
-/// Hash of an inner node of the aggregate tree.
-pub(crate) fn aggregate_node(
-	left: &Hash,
-	right: &Hash,
-	left_aggregate: &Aggregate,
-	right_aggregate: &Aggregate,
-) -> Hash {
-	tagged::<193>(0x01, &[left, right, &left_aggregate.to_bytes(), &right_aggregate.to_bytes()])
-}
-
-/// Root of the aggregate tree: the top node together with what it claims.
-pub fn aggregate_root(top_hash: &Hash, top: &Aggregate) -> Hash {
-	tagged::<97>(0x05, &[top_hash, &top.to_bytes()])
 }

@@ -1,142 +1,148 @@
-//! Proofs of single readings and of aggregates.
+//! Proofs of single readings and of totals.
 
-use crate::{
-	Aggregate, CombineError, Hash, MAX_LEAVES, Reading, aggregate::aggregate_node, aggregate_root, data_node,
-	leaf_hash,
-};
+use crate::{Aggregate, Hash, MAX_READINGS, Reading, aggregate_root, reading, tree};
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
-/// Opens one reading in the data tree.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+/// One step of the way from a leaf to the top: the sibling's side and the number of leaves below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Step {
+	pub(crate) sibling_is_left: bool,
+	pub(crate) sibling_width: u64,
+}
+
+/// The steps from leaf `index` to the top of a tree of `count` leaves, bottom up; `None` if there is no such
+/// leaf or the tree would be too large.
+///
+/// Pairing neighbours level by level and passing an odd last node up unchanged gives the shape of RFC 6962.
+pub(crate) fn steps(index: u32, count: u64) -> Option<impl Iterator<Item = Step>> {
+	let index = u64::from(index);
+	if index >= count || count > MAX_READINGS {
+		return None;
+	}
+	Some((0u32..32).filter_map(move |level| {
+		let position = index >> level;
+		let first = (position ^ 1) << level;
+		let sibling_is_left = position & 1 == 1;
+		// A sibling that would begin behind the last leaf does not exist: the node is passed up.
+		(first < count).then(|| Step {
+			sibling_is_left,
+			sibling_width: (count - first).min(1 << level),
+		})
+	}))
+}
+
+/// Opens one reading of a batch. With 2^20 readings it takes 685 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReadingProof {
-	/// Index of the leaf.
+	/// Position of the reading in the batch, from 0.
 	pub index: u32,
-	/// Number of leaves of the tree.
+	/// Number of readings in the batch, 1 to 2^32.
 	pub count: u64,
-	/// Salt of the leaf.
+	/// The salt of the leaf.
+	#[cfg_attr(feature = "serde", serde(with = "crate::text::bytes"))]
 	pub salt: [u8; 16],
 	/// The reading.
 	pub reading: Reading,
-	/// Siblings, lowest first.
+	/// Siblings from the leaf to the top of the data tree, at most 32.
+	#[cfg_attr(feature = "serde", serde(with = "crate::text::list"))]
 	pub path: Vec<Hash>,
 }
 
 impl ReadingProof {
-	/// Hash of the opened leaf.
+	/// The leaf of the proven reading.
 	pub fn leaf_hash(&self) -> Hash {
-		leaf_hash(self.index, &self.salt, &self.reading)
+		reading::leaf_hash(self.index, &self.salt, &self.reading)
 	}
 
-	/// The root to which the path leads; `None` unless the path has exactly the length that index and count
-	/// give.
-	pub fn root(&self) -> Option<Hash> {
-		climb(self.index, self.count, self.leaf_hash(), &self.path, |node, sibling, side| {
-			Some(match side {
-				Side::Left => data_node(sibling, &node),
-				Side::Right => data_node(&node, sibling),
-			})
-		})
-	}
-
-	/// True if the reading is at its index in the batch with this data root.
+	/// Whether the reading is at `index` of the batch with this data root. The path must have exactly the length and
+	/// the sides of (`index`, `count`).
+	///
+	/// A data root does not commit to the count, and some counts give one leaf the same sides. Whoever relies on
+	/// the count compares it with the anchor's: [`Self::verify_counted`].
 	pub fn verify(&self, data_root: &Hash) -> bool {
-		self.root().as_ref() == Some(data_root)
+		let Some(mut steps) = steps(self.index, self.count) else {
+			return false;
+		};
+		let mut hash = self.leaf_hash();
+		for sibling in &self.path {
+			let Some(step) = steps.next() else { return false };
+			hash = match step.sibling_is_left {
+				true => tree::data_node(sibling, &hash),
+				false => tree::data_node(&hash, sibling),
+			};
+		}
+		steps.next().is_none() && hash == *data_root
+	}
+
+	/// As [`Self::verify`], and the count must be the one that the anchor carries.
+	pub fn verify_counted(&self, data_root: &Hash, anchored_count: u64) -> bool {
+		self.count == anchored_count && self.verify(data_root)
 	}
 }
 
-/// A node of the aggregate tree: its hash and what it claims.
-#[derive(
-	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, codec::MaxEncodedLen, TypeInfo,
-)]
+/// A sibling on a path of the aggregate tree.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AggregateSibling {
-	/// Hash of the node.
+	/// Hash of the sibling.
+	#[cfg_attr(feature = "serde", serde(with = "crate::text::bytes"))]
 	pub hash: Hash,
-	/// Aggregate of what is below it.
+	/// Aggregate of the sibling.
 	pub aggregate: Aggregate,
 }
 
-/// Opens one leaf in the aggregate tree and with it the total.
-#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+/// Proves the total of a batch by one leaf and the way up. It shows the aggregates of the neighbours: for audits
+/// and disputes, not for sales. With 2^20 readings it takes 2,029 bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AggregateProof {
-	/// Index of the leaf.
+	/// Position of the leaf in the batch, from 0.
 	pub index: u32,
-	/// Number of leaves of the tree.
+	/// Number of readings in the batch, 1 to 2^32.
 	pub count: u64,
 	/// Hash of the leaf.
+	#[cfg_attr(feature = "serde", serde(with = "crate::text::bytes"))]
 	pub leaf: Hash,
 	/// Aggregate of the leaf.
 	pub aggregate: Aggregate,
-	/// Siblings, lowest first.
+	/// Siblings from the leaf to the top, at most 32.
 	pub path: Vec<AggregateSibling>,
 }
 
 impl AggregateProof {
-	/// The top node to which the path leads; `None` if the path has the wrong length or two aggregates on it
-	/// do not combine.
-	pub fn top(&self) -> Option<AggregateSibling> {
-		let leaf = AggregateSibling { hash: self.leaf, aggregate: self.aggregate };
-		let top = climb(self.index, self.count, leaf, &self.path, |node, sibling, side| match side {
-			Side::Left => parent(sibling, &node).ok(),
-			Side::Right => parent(&node, sibling).ok(),
-		})?;
-		(top.aggregate.count == self.count).then_some(top)
-	}
-
-	/// True if the leaf is at its index in the batch with this aggregate root, and all aggregates on the path
-	/// add up.
-	pub fn verify(&self, root: &Hash) -> bool {
-		self.top().is_some_and(|top| aggregate_root(&top.hash, &top.aggregate) == *root)
-	}
-}
-
-/// The honest parent of two nodes.
-fn parent(left: &AggregateSibling, right: &AggregateSibling) -> Result<AggregateSibling, CombineError> {
-	Ok(AggregateSibling {
-		hash: aggregate_node(&left.hash, &right.hash, &left.aggregate, &right.aggregate),
-		aggregate: left.aggregate.combine(&right.aggregate)?,
-	})
-}
-
-/// On which side of the climbing node its sibling stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-	/// The sibling is the left child.
-	Left,
-	/// The sibling is the right child.
-	Right,
-}
-
-/// Climbs from a leaf to the root of a tree in the shape of RFC 6962. `None` if the index lies outside, the
-/// count is not allowed, `step` gives up, or the path has not exactly the right length.
-pub(crate) fn climb<N, S>(
-	index: u32,
-	count: u64,
-	leaf: N,
-	path: &[S],
-	mut step: impl FnMut(N, &S, Side) -> Option<N>,
-) -> Option<N> {
-	if count > MAX_LEAVES || u64::from(index) >= count {
-		return None;
-	}
-	let mut siblings = path.iter();
-	let mut node = leaf;
-	let (mut at, mut width) = (u64::from(index), count);
-	while width > 1 {
-		let side = if at & 1 == 1 {
-			Some(Side::Left)
-		} else if at + 1 < width {
-			Some(Side::Right)
-		} else {
-			// The odd last node is lifted unchanged.
-			None
-		};
-		if let Some(side) = side {
-			node = step(node, siblings.next()?, side)?;
+	/// The top hash and top aggregate that follow from the leaf and the path. `None` if the path has not exactly the
+	/// length of (`index`, `count`), if the leaf is no single reading, if a sibling's count is not the number of
+	/// leaves below it, or if two neighbours do not combine.
+	pub fn top(&self) -> Option<(Hash, Aggregate)> {
+		let mut steps = steps(self.index, self.count)?;
+		if self.aggregate.count != 1 || self.aggregate.check_plausible().is_err() {
+			return None;
 		}
-		at >>= 1;
-		width = width.div_ceil(2);
+		let mut hash = self.leaf;
+		let mut aggregate = self.aggregate;
+		for sibling in &self.path {
+			let step = steps.next()?;
+			if sibling.aggregate.count != step.sibling_width {
+				return None;
+			}
+			let this = (&hash, &aggregate);
+			let other = (&sibling.hash, &sibling.aggregate);
+			let (left, right) = if step.sibling_is_left {
+				(other, this)
+			} else {
+				(this, other)
+			};
+			(hash, aggregate) = (tree::aggregate_node(left, right), left.1.combine(right.1).ok()?);
+		}
+		steps.next().is_none().then_some((hash, aggregate))
 	}
-	siblings.next().is_none().then_some(node)
+
+	/// Whether [`Self::top`] gives this aggregate root.
+	pub fn verify(&self, root: &Hash) -> bool {
+		self.top()
+			.is_some_and(|(hash, aggregate)| aggregate_root(&hash, &aggregate) == *root)
+	}
 }

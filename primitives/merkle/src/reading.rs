@@ -1,23 +1,24 @@
-//! Readings, their salts and their leaf hashes.
+//! Readings and the salted leaves that hide them.
 
-use crate::{Hash, tagged};
+use crate::Hash;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
+use sp_crypto_hashing::blake2_256;
 
-/// One measured value.
+/// One reading of one stream.
 #[derive(
-	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+	Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Reading {
-	/// When, in unix milliseconds.
+	/// Unix time in milliseconds, stamped by the device.
 	pub time_ms: u64,
-	/// How much, at the stream's scale.
+	/// The value, in units of the stream's scale.
 	pub value: i64,
 }
 
 impl Reading {
-	/// `le64(time_ms) || le64(value)`.
+	/// The 16 bytes that are hashed: time, then value, both little-endian. Equal to the SCALE encoding.
 	pub fn to_bytes(&self) -> [u8; 16] {
 		let mut bytes = [0; 16];
 		bytes[..8].copy_from_slice(&self.time_ms.to_le_bytes());
@@ -25,32 +26,40 @@ impl Reading {
 		bytes
 	}
 
-	/// The reading with these bytes.
+	/// The inverse of [`Self::to_bytes`]; every 16 bytes are a reading.
 	pub fn from_bytes(bytes: &[u8; 16]) -> Self {
-		let (time, value) = bytes.split_at(8);
-		let mut half = [0; 8];
-		half.copy_from_slice(time);
-		let time_ms = u64::from_le_bytes(half);
-		half.copy_from_slice(value);
-		Self { time_ms, value: i64::from_le_bytes(half) }
+		let word = |at: usize| core::array::from_fn(|i| bytes[at + i]);
+		Self {
+			time_ms: u64::from_le_bytes(word(0)),
+			value: i64::from_le_bytes(word(8)),
+		}
 	}
 }
 
-/// The secret from which the salts of one batch are derived. There is nothing to store, and it is never the
-/// same twice: with a reused secret, readings could be found by trying out values.
+/// The secret of one batch. It is derived, so that a device stores nothing and never uses one twice: under a
+/// reused or known secret the values can be found by trying them all.
 pub fn batch_secret(device_secret: &[u8; 32], stream: u32, seq: u64) -> Hash {
-	tagged::<45>(0x07, &[device_secret, &stream.to_le_bytes(), &seq.to_le_bytes()])
+	let mut input = [0x07; 45];
+	input[1..33].copy_from_slice(device_secret);
+	input[33..37].copy_from_slice(&stream.to_le_bytes());
+	input[37..].copy_from_slice(&seq.to_le_bytes());
+	blake2_256(&input)
 }
 
-/// Salt of the leaf at `index`: it keeps a leaf hash from being searched for the few values a meter can show.
+/// The salt of the leaf at `index`. Giving it away opens that leaf and no other.
 pub fn salt(batch_secret: &Hash, index: u32) -> [u8; 16] {
-	let hash = tagged::<37>(0x06, &[batch_secret, &index.to_le_bytes()]);
-	let mut salt = [0; 16];
-	salt.copy_from_slice(&hash[..16]);
-	salt
+	let mut input = [0x06; 37];
+	input[1..33].copy_from_slice(batch_secret);
+	input[33..].copy_from_slice(&index.to_le_bytes());
+	let hash = blake2_256(&input);
+	core::array::from_fn(|i| hash[i])
 }
 
-/// Hash of the leaf at `index`.
+/// The leaf that both trees hold for the reading at `index`.
 pub fn leaf_hash(index: u32, salt: &[u8; 16], reading: &Reading) -> Hash {
-	tagged::<37>(0x00, &[&index.to_le_bytes(), salt, &reading.to_bytes()])
+	let mut input = [0x00; 37];
+	input[1..5].copy_from_slice(&index.to_le_bytes());
+	input[5..21].copy_from_slice(salt);
+	input[21..].copy_from_slice(&reading.to_bytes());
+	blake2_256(&input)
 }

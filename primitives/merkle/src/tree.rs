@@ -1,171 +1,292 @@
-//! Both trees over one batch of readings.
+//! The two trees over one batch.
 
 use crate::{
-	Aggregate, AggregateProof, AggregateSibling, CombineError, Hash, MAX_LEAVES, Reading, ReadingProof,
-	aggregate::aggregate_node, aggregate_root, data_node, leaf_hash, salt,
+	Aggregate, AggregateProof, AggregateSibling, EvidenceStep, FalseAnchorEvidence, Hash, MAX_READINGS,
+	Reading, ReadingProof, reading,
 };
 use alloc::vec::Vec;
+use sp_crypto_hashing::blake2_256;
 
-/// Why readings do not form a batch.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Why readings make no batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BatchError {
-	/// No readings.
+	/// There is no reading.
 	Empty,
-	/// More than 2^32 readings.
+	/// There are more than [`MAX_READINGS`].
 	TooMany,
-	/// The reading at this index is not later than the one before it.
+	/// The reading at `index` is not later than the one before it.
 	TimesNotIncreasing {
-		/// Index of the later of the two.
+		/// Position of the later of the two, from 0.
 		index: u32,
 	},
 }
 
-/// A batch of readings with its data tree and its aggregate tree.
+/// A node of the data tree.
+pub(crate) fn data_node(left: &Hash, right: &Hash) -> Hash {
+	let mut input = [0x09; 65];
+	input[1..33].copy_from_slice(left);
+	input[33..].copy_from_slice(right);
+	blake2_256(&input)
+}
+
+/// A node of the aggregate tree.
+pub(crate) fn aggregate_node(left: (&Hash, &Aggregate), right: (&Hash, &Aggregate)) -> Hash {
+	let mut input = [0x01; 193];
+	input[1..33].copy_from_slice(left.0);
+	input[33..65].copy_from_slice(right.0);
+	input[65..129].copy_from_slice(&left.1.to_bytes());
+	input[129..].copy_from_slice(&right.1.to_bytes());
+	blake2_256(&input)
+}
+
+/// What an open anchor's top hash and top aggregate amount to, and what a private anchor carries instead of them.
+pub fn aggregate_root(top_hash: &Hash, aggregate: &Aggregate) -> Hash {
+	let mut input = [0x05; 97];
+	input[1..33].copy_from_slice(top_hash);
+	input[33..].copy_from_slice(&aggregate.to_bytes());
+	blake2_256(&input)
+}
+
+/// Refuses a number of readings that no batch can have.
+fn check_len(len: u64) -> Result<(), BatchError> {
+	match len {
+		0 => Err(BatchError::Empty),
+		1..=MAX_READINGS => Ok(()),
+		_ => Err(BatchError::TooMany),
+	}
+}
+
+/// A batch of readings with both its trees. 2^20 readings take about 180 MB.
 ///
-/// The trees share their leaf hashes; leaf aggregates are derived from the readings. Inner nodes lie in flat
-/// arrays, level above level.
+/// Level 0 of both trees is `leaves`. Level `k > 0` has `ceil(len / 2^k)` nodes, one level after the other in a flat
+/// array; an odd last node is passed up unchanged. That is the shape of RFC 6962.
+#[derive(Clone, Debug)]
 pub struct Batch {
 	secret: Hash,
 	readings: Vec<Reading>,
 	leaves: Vec<Hash>,
-	/// Inner levels of the data tree, lowest first.
-	data: Vec<Vec<Hash>>,
-	/// Inner levels of the aggregate tree, lowest first.
-	aggregates: Vec<Vec<AggregateSibling>>,
+	data: Vec<Hash>,
+	hashes: Vec<Hash>,
+	aggregates: Vec<Aggregate>,
+	top: (Hash, Hash, Aggregate),
 }
 
 impl Batch {
-	/// Builds both trees. Times must strictly increase.
+	/// Builds both trees, salting the leaves from `batch_secret`.
+	///
+	/// # Errors
+	/// [`BatchError`]: no readings, too many, or times that do not strictly increase.
 	pub fn new(batch_secret: &Hash, readings: Vec<Reading>) -> Result<Self, BatchError> {
-		if readings.is_empty() {
-			return Err(BatchError::Empty);
+		check_len(readings.len() as u64)?;
+		for (index, pair) in (1u32..).zip(readings.windows(2)) {
+			if let [earlier, later] = pair
+				&& later.time_ms <= earlier.time_ms
+			{
+				return Err(BatchError::TimesNotIncreasing { index });
+			}
 		}
-		if readings.len() as u64 > MAX_LEAVES {
-			return Err(BatchError::TooMany);
-		}
-		if let Some(late) = readings.windows(2).position(|pair| pair[1].time_ms <= pair[0].time_ms) {
-			return Err(BatchError::TimesNotIncreasing { index: late as u32 + 1 });
-		}
-
-		let leaves: Vec<Hash> = (0u32..)
+		let leaves: Vec<Hash> = (0u32..=u32::MAX)
 			.zip(&readings)
-			.map(|(index, reading)| leaf_hash(index, &salt(batch_secret, index), reading))
+			.map(|(index, reading)| reading::leaf_hash(index, &reading::salt(batch_secret, index), reading))
 			.collect();
 
-		let mut data: Vec<Vec<Hash>> = Vec::new();
-		while let Some(level) = {
-			let below = data.last().unwrap_or(&leaves);
-			(below.len() > 1).then(|| next_level(below, |node| *node, data_node))
-		} {
-			data.push(level);
-		}
-
-		let mut aggregates: Vec<Vec<AggregateSibling>> = Vec::new();
-		if leaves.len() > 1 {
-			let mut level = Vec::with_capacity(leaves.len().div_ceil(2));
-			for (hashes, pair) in leaves.chunks(2).zip(readings.chunks(2)) {
-				let left = AggregateSibling { hash: hashes[0], aggregate: Aggregate::of(&pair[0]) };
-				level.push(match (hashes.get(1), pair.get(1)) {
-					(Some(hash), Some(reading)) =>
-						join(&left, &AggregateSibling { hash: *hash, aggregate: Aggregate::of(reading) }),
-					_ => left,
-				});
+		let inner = Self::level_widths(readings.len()).skip(1).sum();
+		let mut data = Vec::with_capacity(inner);
+		let mut hashes = Vec::with_capacity(inner);
+		let mut aggregates: Vec<Aggregate> = Vec::with_capacity(inner);
+		let mut start = 0;
+		for (level, width) in Self::level_widths(readings.len()).enumerate() {
+			if width == 1 {
+				break;
 			}
-			while level.len() > 1 {
-				let above = next_level(&level, |node| *node, join);
-				aggregates.push(core::mem::replace(&mut level, above));
+			let next = data.len();
+			for left in (0..width).step_by(2) {
+				let node = |at: usize| match level {
+					0 => Some((
+						*leaves.get(at)?,
+						*leaves.get(at)?,
+						Aggregate::of(readings.get(at)?),
+					)),
+					_ => {
+						let at = start + at;
+						Some((*data.get(at)?, *hashes.get(at)?, *aggregates.get(at)?))
+					}
+				};
+				let Some(left_node) = node(left) else { break };
+				let (data_hash, hash, aggregate) = match node(left + 1).filter(|_| left + 1 < width) {
+					None => left_node,
+					Some(right) => (
+						data_node(&left_node.0, &right.0),
+						aggregate_node((&left_node.1, &left_node.2), (&right.1, &right.2)),
+						// Cannot fail: times were checked, and 2^32 values of 64 bits fit the sum.
+						left_node.2.combine(&right.2).map_err(|_| BatchError::TooMany)?,
+					),
+				};
+				data.push(data_hash);
+				hashes.push(hash);
+				aggregates.push(aggregate);
 			}
-			aggregates.push(level);
+			start = next;
 		}
-
-		Ok(Self { secret: *batch_secret, readings, leaves, data, aggregates })
+		let top = match (
+			data.last(),
+			hashes.last(),
+			aggregates.last(),
+			leaves.first(),
+			readings.first(),
+		) {
+			(Some(data), Some(hash), Some(aggregate), ..) => (*data, *hash, *aggregate),
+			(.., Some(leaf), Some(reading)) => (*leaf, *leaf, Aggregate::of(reading)),
+			_ => return Err(BatchError::Empty),
+		};
+		Ok(Self {
+			secret: *batch_secret,
+			readings,
+			leaves,
+			data,
+			hashes,
+			aggregates,
+			top,
+		})
 	}
 
-	/// Number of readings; never 0.
-	#[allow(clippy::len_without_is_empty)]
+	/// Widths of the levels of a tree of `len` leaves, from the leaves to the top.
+	fn level_widths(len: usize) -> impl Iterator<Item = usize> {
+		core::iter::successors(Some(len), |width| (*width > 1).then(|| width.div_ceil(2)))
+	}
+
+	/// Number of readings, at least 1.
+	#[allow(clippy::len_without_is_empty, reason = "a batch is never empty")]
 	pub fn len(&self) -> u64 {
 		self.readings.len() as u64
 	}
 
-	/// The readings, in order.
+	/// The readings, in order of time.
 	pub fn readings(&self) -> &[Reading] {
 		&self.readings
 	}
 
 	/// Root of the data tree.
 	pub fn data_root(&self) -> Hash {
-		self.data.last().map_or(self.leaves[0], |top| top[0])
+		self.top.0
 	}
 
-	/// Hash of the top node of the aggregate tree.
+	/// Hash at the top of the aggregate tree.
 	pub fn top_hash(&self) -> Hash {
-		self.aggregates.last().map_or(self.leaves[0], |top| top[0].hash)
+		self.top.1
 	}
 
-	/// The aggregate over all readings.
-	pub fn aggregate(&self) -> Aggregate {
-		self.aggregates.last().map_or_else(|| Aggregate::of(&self.readings[0]), |top| top[0].aggregate)
+	/// Aggregate of the whole batch.
+	pub fn aggregate(&self) -> &Aggregate {
+		&self.top.2
 	}
 
-	/// Root of the aggregate tree.
+	/// Commitment to top hash and aggregate.
 	pub fn aggregate_root(&self) -> Hash {
-		aggregate_root(&self.top_hash(), &self.aggregate())
+		aggregate_root(&self.top.1, &self.top.2)
 	}
 
-	/// Opens one reading by the data tree. Shows nothing of its neighbours. `None` beyond the last reading.
+	/// Places of the nodes on the way from leaf `index` to just below the top, each with its sibling if it has one:
+	/// level, place of the node in that level's array, place of the sibling.
+	fn way(&self, index: u32) -> impl Iterator<Item = (usize, usize, usize)> {
+		let mut start = 0;
+		Self::level_widths(self.readings.len())
+			.enumerate()
+			.filter_map(move |(level, width)| {
+				let position = (index as usize) >> level;
+				let sibling = position ^ 1;
+				let found =
+					(width > 1 && sibling < width).then_some((level, start + position, start + sibling));
+				if level > 0 {
+					start += width;
+				}
+				found
+			})
+	}
+
+	/// A node of the aggregate tree.
+	fn node(&self, level: usize, at: usize) -> Option<(Hash, Aggregate)> {
+		match level {
+			0 => Some((*self.leaves.get(at)?, Aggregate::of(self.readings.get(at)?))),
+			_ => Some((*self.hashes.get(at)?, *self.aggregates.get(at)?)),
+		}
+	}
+
+	/// Opens the reading at `index`; `None` if there is none.
 	pub fn open(&self, index: u32) -> Option<ReadingProof> {
 		let reading = *self.readings.get(index as usize)?;
-		let mut path = Vec::new();
-		let mut at = index as usize;
-		for level in core::iter::once(&self.leaves).chain(&self.data) {
-			path.extend(level.get(at ^ 1));
-			at >>= 1;
-		}
-		Some(ReadingProof { index, count: self.len(), salt: salt(&self.secret, index), reading, path })
-	}
-
-	/// Opens one leaf by the aggregate tree. Shows the aggregates of its neighbours: for audits and disputes,
-	/// not for sales. `None` beyond the last reading.
-	pub fn audit(&self, index: u32) -> Option<AggregateProof> {
-		let reading = self.readings.get(index as usize)?;
-		let mut path = Vec::new();
-		let mut at = index as usize;
-		if let (Some(hash), Some(reading)) = (self.leaves.get(at ^ 1), self.readings.get(at ^ 1)) {
-			path.push(AggregateSibling { hash: *hash, aggregate: Aggregate::of(reading) });
-		}
-		for level in &self.aggregates {
-			at >>= 1;
-			path.extend(level.get(at ^ 1));
-		}
-		Some(AggregateProof {
+		let path = self
+			.way(index)
+			.map(|(level, _, sibling)| match level {
+				0 => self.leaves.get(sibling).copied(),
+				_ => self.data.get(sibling).copied(),
+			})
+			.collect::<Option<Vec<Hash>>>()?;
+		Some(ReadingProof {
 			index,
 			count: self.len(),
-			leaf: self.leaves[index as usize],
-			aggregate: Aggregate::of(reading),
+			salt: reading::salt(&self.secret, index),
+			reading,
 			path,
 		})
 	}
-}
 
-/// Pairs neighbours; an odd last node is lifted unchanged.
-fn next_level<N>(below: &[N], lift: impl Fn(&N) -> N, pair: impl Fn(&N, &N) -> N) -> Vec<N> {
-	below
-		.chunks(2)
-		.map(|nodes| match nodes {
-			[left, right] => pair(left, right),
-			lone => lift(&lone[0]),
+	/// Proves the total of the batch by the leaf at `index`; `None` if there is none.
+	pub fn audit(&self, index: u32) -> Option<AggregateProof> {
+		let (leaf, aggregate) = self.node(0, index as usize)?;
+		let path = self
+			.way(index)
+			.map(|(level, _, sibling)| {
+				let (hash, aggregate) = self.node(level, sibling)?;
+				Some(AggregateSibling { hash, aggregate })
+			})
+			.collect::<Option<Vec<_>>>()?;
+		Some(AggregateProof {
+			index,
+			count: self.len(),
+			leaf,
+			aggregate,
+			path,
 		})
-		.collect()
+	}
+
+	/// Evidence against an anchor over this very tree that claims `claimed` as its total. It convicts if, and only
+	/// if, `claimed` is not [`Self::aggregate`]. `None` if there is no reading at `index`.
+	pub fn evidence(&self, index: u32, claimed: Aggregate) -> Option<FalseAnchorEvidence> {
+		let reading = self.open(index)?;
+		let (leaf, _) = self.node(0, index as usize)?;
+		let path = self
+			.way(index)
+			.map(|(level, at, sibling)| {
+				let (_, aggregate) = self.node(level, at)?;
+				let (hash, sibling) = self.node(level, sibling)?;
+				Some(EvidenceStep {
+					aggregate,
+					sibling: AggregateSibling {
+						hash,
+						aggregate: sibling,
+					},
+				})
+			})
+			.collect::<Option<Vec<_>>>()?;
+		Some(FalseAnchorEvidence {
+			reading,
+			leaf,
+			path,
+			top: claimed,
+		})
+	}
 }
 
-/// Parent of two nodes of an aggregate tree over strictly increasing times.
-fn join(left: &AggregateSibling, right: &AggregateSibling) -> AggregateSibling {
-	AggregateSibling {
-		hash: aggregate_node(&left.hash, &right.hash, &left.aggregate, &right.aggregate),
-		aggregate: match left.aggregate.combine(&right.aggregate) {
-			Ok(aggregate) => aggregate,
-			// `Batch::new` has checked the times, and 2^32 values of 64 bits cannot leave 128.
-			Err(CombineError::TimesNotIncreasing | CombineError::Overflow) => left.aggregate,
-		},
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_batch_holds_one_to_two_to_the_32_readings() {
+		assert_eq!(check_len(0), Err(BatchError::Empty));
+		assert_eq!(check_len(1), Ok(()));
+		assert_eq!(check_len(1 << 32), Ok(()));
+		assert_eq!(check_len((1 << 32) + 1), Err(BatchError::TooMany));
 	}
 }

@@ -62,6 +62,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 					| RuntimeCall::Utility(..)
 					| RuntimeCall::Proxy(..)
 					| RuntimeCall::Multisig(..)
+					| RuntimeCall::Telemetry(..)
 			),
 		}
 	}

@@ -2,5 +2,6 @@
 
 pub mod accounts;
 pub mod consensus;
+pub mod devices;
 pub mod money;
 pub mod system;

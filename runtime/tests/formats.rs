@@ -1,0 +1,131 @@
+//! Formats that others rely on. A change here breaks wallets, clients or stored state, and must be deliberate.
+
+use codec::Encode;
+use frame_support::{
+	dispatch::GetCallName,
+	traits::{GetCallIndex, PalletInfo as _, PalletInfoAccess},
+};
+use m2m_runtime::*;
+use sp_runtime::traits::TransactionExtension;
+
+#[test]
+fn pallet_indices_are_pinned() {
+	let indices = [
+		(System::name(), System::index(), 0),
+		(Timestamp::name(), Timestamp::index(), 1),
+		(Authorship::name(), Authorship::index(), 2),
+		(Session::name(), Session::index(), 3),
+		(Aura::name(), Aura::index(), 4),
+		(Grandpa::name(), Grandpa::index(), 5),
+		(Balances::name(), Balances::index(), 6),
+		(TransactionPayment::name(), TransactionPayment::index(), 7),
+		(Utility::name(), Utility::index(), 8),
+		(Proxy::name(), Proxy::index(), 9),
+		(Multisig::name(), Multisig::index(), 10),
+		(Sudo::name(), Sudo::index(), 11),
+		(DeviceIdentity::name(), DeviceIdentity::index(), 20),
+		(Telemetry::name(), Telemetry::index(), 21),
+	];
+	for (name, index, pinned) in indices {
+		assert_eq!(index, pinned, "{name}");
+	}
+	assert_eq!(
+		<Runtime as frame_system::Config>::PalletInfo::index::<Telemetry>(),
+		Some(21)
+	);
+}
+
+fn calls<C: GetCallName + GetCallIndex>() -> Vec<(u8, &'static str)> {
+	C::get_call_indices()
+		.iter()
+		.copied()
+		.zip(C::get_call_names().iter().copied())
+		.collect()
+}
+
+#[test]
+fn call_indices_are_pinned() {
+	assert_eq!(
+		calls::<pallet_device_identity::Call<Runtime>>(),
+		[(0, "register_device"),]
+	);
+	assert_eq!(
+		calls::<pallet_telemetry::Call<Runtime>>(),
+		[(0, "create_stream"),]
+	);
+}
+
+#[test]
+fn storage_prefixes_are_pinned() {
+	// twox_128 of the pallet's name, as every client computes it.
+	for (name, prefix) in [
+		("System", System::name_hash()),
+		("Balances", Balances::name_hash()),
+		("DeviceIdentity", DeviceIdentity::name_hash()),
+		("Telemetry", Telemetry::name_hash()),
+	] {
+		assert_eq!(prefix, sp_io::hashing::twox_128(name.as_bytes()), "{name}");
+	}
+}
+
+#[test]
+fn transaction_extensions_are_pinned() {
+	let identifiers: Vec<&str> = TxExtension::metadata()
+		.into_iter()
+		.map(|extension| extension.identifier)
+		.collect();
+	assert_eq!(
+		identifiers,
+		[
+			"AuthorizeCall",
+			"CheckNonZeroSender",
+			"CheckSpecVersion",
+			"CheckTxVersion",
+			"CheckGenesis",
+			"CheckMortality",
+			"CheckNonce",
+			"CheckWeight",
+			"ChargeTransactionPayment",
+			"CheckMetadataHash",
+			"WeightReclaim",
+		]
+	);
+}
+
+#[test]
+fn a_call_stays_small_in_memory() {
+	assert!(
+		core::mem::size_of::<RuntimeCall>() <= 256,
+		"{}",
+		core::mem::size_of::<RuntimeCall>()
+	);
+}
+
+#[test]
+fn proxy_types_are_pinned() {
+	use m2m_runtime::configs::accounts::ProxyType;
+	assert_eq!(ProxyType::Any.encode(), [0]);
+	assert_eq!(ProxyType::NonTransfer.encode(), [1]);
+}
+
+#[test]
+fn metadata_is_served_in_the_versions_that_clients_ask_for() {
+	let versions = Runtime::metadata_versions();
+	for version in [14, 15, 16] {
+		assert!(versions.contains(&version), "{version}");
+		assert!(Runtime::metadata_at_version(version).is_some(), "{version}");
+	}
+}
+
+#[test]
+fn state_of_devices_and_streams_has_a_bounded_size() {
+	use frame_support::traits::StorageInfoTrait;
+	for info in DeviceIdentity::storage_info()
+		.into_iter()
+		.chain(Telemetry::storage_info())
+	{
+		let name = String::from_utf8_lossy(&info.storage_name).into_owned();
+		let size = info.max_size.unwrap_or_else(|| panic!("{name} is not bounded"));
+		assert!(size <= 4_096, "{name}: {size}");
+	}
+}
