@@ -165,3 +165,23 @@ pub struct AnchorProof {
 	/// The path, as `m2m_merkle::range` makes it.
 	pub path: Vec<H256>,
 }
+
+/// Why a proof does not hold. No reason is a panic and no reason is silent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum ProofFault {
+	/// The chain knows no such stream.
+	#[codec(index = 0)]
+	UnknownStream,
+	/// The path leads to a range of another length: the stream has grown since. Extend the proof.
+	#[codec(index = 1)]
+	StaleProof {
+		/// Leaves of the range on chain.
+		leaves: u64,
+	},
+	/// The anchor is not in the stream's mountain range.
+	#[codec(index = 2)]
+	AnchorNotInRange,
+	/// The reading is not in the anchor's data tree.
+	#[codec(index = 3)]
+	ReadingNotInAnchor,
+}

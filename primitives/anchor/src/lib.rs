@@ -11,7 +11,7 @@ pub mod anchor;
 pub mod envelope;
 pub mod stream;
 
-pub use anchor::{Anchor, AnchorFlags, AnchorProof, AnchorRecord, Summary};
+pub use anchor::{Anchor, AnchorFlags, AnchorProof, AnchorRecord, ProofFault, Summary};
 pub use envelope::{AnchorItem, MAX_ITEMS, SignedAnchors};
 pub use stream::{
 	AnchoredReadings, Coverage, OnAnchored, StreamDetails, StreamId, StreamKind, StreamSpec, Unit,

@@ -8,7 +8,7 @@ extern crate alloc;
 
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode};
-use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, StreamDetails, StreamId};
+use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId};
 use m2m_device::{AccountId, DeviceId, DeviceStatus, KeyRecord, UnixMs};
 use m2m_merkle::ReadingProof;
 use scale_info::TypeInfo;
@@ -32,26 +32,6 @@ pub struct DeviceDetails {
 	pub gateway: Option<AccountId>,
 	/// Keys that may sign or, after a rotation, still deliver. In the order in which they were added.
 	pub keys: Vec<KeyRecord>,
-}
-
-/// Why a proof does not hold. No reason is a panic and no reason is silent.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
-pub enum ProofFault {
-	/// The chain knows no such stream.
-	#[codec(index = 0)]
-	UnknownStream,
-	/// The path leads to a range of another length: the stream has grown since. Extend the proof.
-	#[codec(index = 1)]
-	StaleProof {
-		/// Leaves of the range on chain.
-		leaves: u64,
-	},
-	/// The anchor is not in the stream's mountain range.
-	#[codec(index = 2)]
-	AnchorNotInRange,
-	/// The reading is not in the anchor's data tree.
-	#[codec(index = 3)]
-	ReadingNotInAnchor,
 }
 
 sp_api::decl_runtime_apis! {

@@ -1,0 +1,83 @@
+//! Read access for other pallets and for runtime APIs.
+
+use crate::{
+	Config, DeviceKeys, DeviceSnapshot, Devices, KeyEntry, Keys, OwnedDevices, Pallet, RetiredDevices,
+};
+use alloc::vec::Vec;
+use m2m_device::{AccountId, DeviceId, DeviceInspect, DeviceStatus, KeyRecord};
+
+/// Most devices in one page of [`Pallet::devices_of`].
+pub const MAX_PAGE: u32 = 256;
+
+impl<T: Config> DeviceInspect for Pallet<T> {
+	fn owner(device: &DeviceId) -> Option<AccountId> {
+		match Devices::<T>::get(device) {
+			Some(record) => Some(record.owner),
+			None => RetiredDevices::<T>::get(device).map(|retired| retired.owner),
+		}
+	}
+
+	fn status(device: &DeviceId) -> Option<DeviceStatus> {
+		match Devices::<T>::get(device) {
+			Some(record) => Some(record.status),
+			None => RetiredDevices::<T>::contains_key(device).then_some(DeviceStatus::Retired),
+		}
+	}
+
+	fn generation(device: &DeviceId) -> Option<u32> {
+		Devices::<T>::get(device).map(|record| record.generation)
+	}
+
+	fn key(key: &AccountId) -> Option<KeyRecord> {
+		match Keys::<T>::get(key)? {
+			KeyEntry::Active(key) => Some(key.into_record()),
+			KeyEntry::Removed(_) => None,
+		}
+	}
+}
+
+impl<T: Config> Pallet<T> {
+	/// A device with its keys, live or retired; `None` if the chain never knew it.
+	pub fn snapshot(device: &DeviceId) -> Option<DeviceSnapshot> {
+		if let Some(record) = Devices::<T>::get(device) {
+			let keys = DeviceKeys::<T>::get(device);
+			return Some(DeviceSnapshot {
+				owner: record.owner,
+				status: record.status,
+				status_since: record.status_since,
+				generation: record.generation,
+				auth_version: record.auth_version,
+				gateway: record.gateway,
+				keys: keys.iter().filter_map(<Self as DeviceInspect>::key).collect(),
+			});
+		}
+		RetiredDevices::<T>::get(device).map(|retired| DeviceSnapshot {
+			owner: retired.owner,
+			status: DeviceStatus::Retired,
+			status_since: retired.retired_at,
+			generation: retired.generation,
+			auth_version: retired.auth_version,
+			gateway: None,
+			keys: Vec::new(),
+		})
+	}
+
+	/// The device to which a key belongs or belonged.
+	pub fn device_of_key(key: &AccountId) -> Option<DeviceId> {
+		Keys::<T>::get(key).map(|entry| entry.device().clone())
+	}
+
+	/// The devices of an owner that are not retired, in the fixed order of their storage keys: at most `limit`
+	/// (never more than [`MAX_PAGE`]) that come after `after`. The device `after` need not exist any more, so
+	/// that a listing goes on while devices are retired.
+	pub fn devices_of(owner: &AccountId, after: Option<&DeviceId>, limit: u32) -> Vec<DeviceId> {
+		let devices = match after {
+			None => OwnedDevices::<T>::iter_key_prefix(owner),
+			Some(after) => OwnedDevices::<T>::iter_key_prefix_from(
+				owner,
+				OwnedDevices::<T>::hashed_key_for(owner, after),
+			),
+		};
+		devices.take(limit.min(MAX_PAGE) as usize).collect()
+	}
+}
