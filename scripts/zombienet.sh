@@ -72,17 +72,18 @@ for file in "$@"; do
 	code=0
 	wait "$PID" || code=$?
 	PID=
-	result=$(sed -E 's/\x1b\[[0-9;]*m//g' "$DIR/$name.log" | grep -oE 'Result: [0-9]+/[0-9]+' | tail -n 1) || result='Result: 0/1'
+	sed -E 's/\x1b\[[0-9;]*m//g' "$DIR/$name.log" >"$DIR/$name.txt"
+	result=$(grep -oE 'Result: [0-9]+/[0-9]+' "$DIR/$name.txt" | tail -n 1) || result='Result: 0/1'
 	passed=${result#Result: } all=${result#*/}
 	passed=${passed%/*}
 	# A run that failed without a failed check did not get to them.
 	[ "$code" -eq 0 ] || [ "$passed" -lt "$all" ] || all=$((all + 1))
-	grep -E '✅|❌|Error running script' "$DIR/$name.log" || true
+	grep -oE '(✅|❌) [^│]*[^ │]|Error running script.*' "$DIR/$name.txt" || true
 	PASSED=$((PASSED + passed))
 	FAILED=$((FAILED + all - passed))
 done
 if [ "$FAILED" -gt 0 ]; then
-	tail -n 60 "$DIR/$name.log"
+	tail -n 60 "$DIR/$name.txt"
 	say "logs and node data are in $DIR"
 fi
 echo "$PASSED passed, $FAILED failed"

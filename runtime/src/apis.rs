@@ -1,8 +1,9 @@
 //! Runtime APIs: what the node and its clients call without a transaction.
 
 use crate::{
-	AccountId, Aura, Balance, Block, DeviceIdentity, Executive, Grandpa, InherentDataExt, Nonce, Runtime, RuntimeCall,
-	RuntimeGenesisConfig, SessionKeys, System, Telemetry, TransactionPayment, VERSION, genesis_presets,
+	AccountId, Aura, Balance, Block, DeviceIdentity, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
+	RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, Telemetry, TransactionPayment, VERSION,
+	genesis_presets,
 };
 use alloc::vec::Vec;
 use frame_support::{

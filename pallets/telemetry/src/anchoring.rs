@@ -8,7 +8,8 @@ use crate::{
 use alloc::vec::Vec;
 use frame_support::{ensure, pallet_prelude::Weight, storage::with_storage_layer, traits::Get};
 use m2m_anchor::{
-	Anchor, AnchorFlags, AnchorRecord, AnchoredReadings, OnAnchored, SignedAnchors, StreamId, StreamSpec, Summary,
+	Anchor, AnchorFlags, AnchorRecord, AnchoredReadings, OnAnchored, SignedAnchors, StreamId, StreamSpec,
+	Summary,
 };
 use m2m_device::{AccountId, DeviceAuthority, DeviceId, ReadingAuthority, UnixMs};
 use m2m_merkle::{Hash, Implausible, MAX_READINGS};
@@ -34,7 +35,9 @@ impl<T: Config> Pallet<T> {
 		let accepted = Self::check(device, stream, seq, &anchor)?;
 		let authority = T::Devices::reading_authority(key, device)?;
 		Self::ensure_in_time(&authority, &anchor)?;
-		Ok(Self::record(device, key, stream, seq, anchor, &authority, accepted))
+		Ok(Self::record(
+			device, key, stream, seq, anchor, &authority, accepted,
+		))
 	}
 
 	/// Delivers one envelope, or reports why not. Returns the weight that others used who were told.
@@ -45,7 +48,7 @@ impl<T: Config> Pallet<T> {
 			Err(reason) => {
 				Self::deposit_event(Event::EnvelopeRefused { device, key, reason });
 				Weight::zero()
-			},
+			}
 		}
 	}
 
@@ -62,7 +65,8 @@ impl<T: Config> Pallet<T> {
 		let mut any_accepted = false;
 		for item in &envelope.items {
 			// One look at device and key for the whole envelope, and none if no anchor gets so far.
-			let checked = Self::check(device, item.stream, item.seq, &item.anchor).map_err(DispatchError::from);
+			let checked =
+				Self::check(device, item.stream, item.seq, &item.anchor).map_err(DispatchError::from);
 			let outcome = match checked {
 				Err(reason) => Err(reason),
 				Ok(accepted) => {
@@ -70,15 +74,25 @@ impl<T: Config> Pallet<T> {
 						Some(known) => known,
 						None => authority.insert(T::Devices::reading_authority(key, device)?),
 					};
-					Self::ensure_in_time(authority, &item.anchor).map(|()| (authority.clone(), accepted)).map_err(Into::into)
-				},
+					Self::ensure_in_time(authority, &item.anchor)
+						.map(|()| (authority.clone(), accepted))
+						.map_err(Into::into)
+				}
 			};
 			match outcome {
 				Ok((authority, accepted)) => {
 					any_accepted = true;
 					let anchor = item.anchor.clone();
-					used.saturating_accrue(Self::record(device, key, item.stream, item.seq, anchor, &authority, accepted));
-				},
+					used.saturating_accrue(Self::record(
+						device,
+						key,
+						item.stream,
+						item.seq,
+						anchor,
+						&authority,
+						accepted,
+					));
+				}
 				Err(reason) => Self::deposit_event(Event::AnchorRefused {
 					device: device.clone(),
 					stream: item.stream,
@@ -108,15 +122,25 @@ impl<T: Config> Pallet<T> {
 	fn check(device: &DeviceId, stream: StreamId, seq: u64, anchor: &Anchor) -> Result<Accepted, Error<T>> {
 		let spec = Self::open_stream(device, stream)?.spec;
 		let head = Heads::<T>::get(device, stream).unwrap_or_default();
-		let place = head.window.place(seq, Window::width(spec.retention)).map_err(|refusal| match refusal {
-			Refusal::TooFar => Error::<T>::SequenceTooFar,
-			Refusal::TooOld => Error::<T>::SequenceTooOld,
-			Refusal::Used => Error::<T>::AlreadyAnchored,
-		})?;
-		ensure!(spec.private == anchor.is_private(), Error::<T>::VisibilityMismatch);
+		let place =
+			head.window
+				.place(seq, Window::width(spec.retention))
+				.map_err(|refusal| match refusal {
+					Refusal::TooFar => Error::<T>::SequenceTooFar,
+					Refusal::TooOld => Error::<T>::SequenceTooOld,
+					Refusal::Used => Error::<T>::AlreadyAnchored,
+				})?;
+		ensure!(
+			spec.private == anchor.is_private(),
+			Error::<T>::VisibilityMismatch
+		);
 		let previous_last = Self::check_times(device, stream, &spec, &head, place, anchor)?;
 		plausible(anchor).map_err(|_| Error::<T>::ImplausibleAggregate)?;
-		Ok(Accepted { spec, head, previous_last })
+		Ok(Accepted {
+			spec,
+			head,
+			previous_last,
+		})
 	}
 
 	/// Checks that the readings lie in time where the sequence number says. Returns the time of the last reading
@@ -130,7 +154,10 @@ impl<T: Config> Pallet<T> {
 		anchor: &Anchor,
 	) -> Result<Option<UnixMs>, Error<T>> {
 		let (first, last) = (anchor.t_first(), anchor.t_last());
-		ensure!(last <= Self::now().saturating_add(MAX_AHEAD_MS), Error::FromTheFuture);
+		ensure!(
+			last <= Self::now().saturating_add(MAX_AHEAD_MS),
+			Error::FromTheFuture
+		);
 		ensure!(first >= spec.not_before, Error::TooOld);
 		if let Some(period) = spec.period_ms {
 			let period_of = |time: UnixMs| time.checked_div(period.into());
@@ -143,7 +170,8 @@ impl<T: Config> Pallet<T> {
 		};
 		let next_first = place.upper.and_then(neighbour).map(|anchor| anchor.t_first());
 		ensure!(
-			previous_last.is_none_or(|previous| previous < first) && next_first.is_none_or(|next| last < next),
+			previous_last.is_none_or(|previous| previous < first)
+				&& next_first.is_none_or(|next| last < next),
 			Error::OverlapsNeighbour
 		);
 		Ok(previous_last)
@@ -171,7 +199,11 @@ impl<T: Config> Pallet<T> {
 		authority: &ReadingAuthority,
 		accepted: Accepted,
 	) -> Weight {
-		let Accepted { spec, mut head, previous_last } = accepted;
+		let Accepted {
+			spec,
+			mut head,
+			previous_last,
+		} = accepted;
 		let width = Window::width(spec.retention);
 		let flags = AnchorFlags {
 			late: authority.before.is_some(),
@@ -221,7 +253,14 @@ impl<T: Config> Pallet<T> {
 				flags,
 			},
 		);
-		Self::deposit_event(Event::Anchored { device: device.clone(), stream, seq, position, leaf, flags });
+		Self::deposit_event(Event::Anchored {
+			device: device.clone(),
+			stream,
+			seq,
+			position,
+			leaf,
+			flags,
+		});
 		used
 	}
 }
@@ -235,7 +274,12 @@ pub(crate) fn slot(seq: u64, retention: u16) -> u16 {
 fn plausible(anchor: &Anchor) -> Result<(), Implausible> {
 	match &anchor.summary {
 		Summary::Open { aggregate, .. } => aggregate.check_plausible(),
-		Summary::Private { count, t_first, t_last, .. } => {
+		Summary::Private {
+			count,
+			t_first,
+			t_last,
+			..
+		} => {
 			if *count == 0 || *count > MAX_READINGS {
 				return Err(Implausible::Count);
 			}
@@ -245,6 +289,6 @@ fn plausible(anchor: &Anchor) -> Result<(), Implausible> {
 				gaps if span < gaps => Err(Implausible::Span),
 				_ => Ok(()),
 			}
-		},
+		}
 	}
 }

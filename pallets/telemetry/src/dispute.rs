@@ -31,7 +31,14 @@ impl<T: Config> Pallet<T> {
 		record.flags.disputed = true;
 		let key = record.key.clone();
 		Anchors::<T>::insert((&device, stream, slot(seq, spec.retention)), record);
-		Self::deposit_event(Event::AnchorDisputed { device, stream, seq, key, lie, by });
+		Self::deposit_event(Event::AnchorDisputed {
+			device,
+			stream,
+			seq,
+			key,
+			lie,
+			by,
+		});
 		Ok(())
 	}
 }

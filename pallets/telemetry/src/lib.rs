@@ -4,9 +4,15 @@
 extern crate alloc;
 
 mod anchoring;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod dispute;
+#[cfg(test)]
+mod mock;
 mod reads;
 mod streams;
+#[cfg(test)]
+mod tests;
 mod try_state;
 mod types;
 pub mod weights;
@@ -28,9 +34,9 @@ pub const MAX_AHEAD_MS: m2m_device::UnixMs = 60_000;
 /// Sets the stage for benchmarks.
 #[cfg(feature = "runtime-benchmarks")]
 pub trait BenchmarkHelper {
-	/// Registers a device owned by `owner` with an `authenticate` and `manage` key and gives its wallet money.
-	/// Returns the device and the key's account.
-	fn device(owner: &AccountId, public: m2m_device::DevicePublic) -> (m2m_device::DeviceId, AccountId);
+	/// Registers device `number` with a key of all roles that is kept under [`benchmarking::KEY_TYPE`]. Returns its
+	/// owner, who has money, its id and its key.
+	fn device(number: u32) -> (AccountId, m2m_device::DeviceId, sp_core::sr25519::Public);
 	/// Makes [`Config::Time`] return `now`.
 	fn set_unix_ms(now: m2m_device::UnixMs);
 }
@@ -65,8 +71,7 @@ pub mod pallet {
 		type Devices: DeviceAuthority + DeviceInspect;
 
 		/// The token in which deposits are held.
-		type Currency: fungible::Mutate<AccountId>
-			+ fungible::MutateHold<AccountId, Reason: From<HoldReason>>;
+		type Currency: fungible::Mutate<AccountId> + fungible::MutateHold<AccountId, Reason: From<HoldReason>>;
 
 		/// The deposit for a stream, held on its device's wallet. The footprint is one blob with all the bytes that
 		/// the stream may put into state, its ring included.
@@ -316,8 +321,12 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::StreamCreated`].
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::create_stream().saturating_add(T::Devices::weight()))]
-		pub fn create_stream(origin: OriginFor<T>, device: Option<DeviceId>, spec: StreamSpec) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::create_stream())]
+		pub fn create_stream(
+			origin: OriginFor<T>,
+			device: Option<DeviceId>,
+			spec: StreamSpec,
+		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			let device = T::Devices::authorize(&who, device.as_ref(), Action::Manage)?;
 			Self::do_create_stream(&who, device, spec)
@@ -341,9 +350,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::StreamClosed`].
 		#[pallet::call_index(1)]
-		#[pallet::weight(
-			T::WeightInfo::close_stream(T::MaxRetention::get().into()).saturating_add(T::Devices::weight())
-		)]
+		#[pallet::weight(T::WeightInfo::close_stream(T::MaxRetention::get().into()))]
 		pub fn close_stream(
 			origin: OriginFor<T>,
 			device: Option<DeviceId>,
@@ -352,7 +359,7 @@ pub mod pallet {
 			let who = ensure_signed(origin)?;
 			let device = T::Devices::authorize(&who, device.as_ref(), Action::Close)?;
 			let retention = Self::do_close_stream(&device, stream)?;
-			Ok(Some(T::WeightInfo::close_stream(retention.into()).saturating_add(T::Devices::weight())).into())
+			Ok(Some(T::WeightInfo::close_stream(retention.into())).into())
 		}
 
 		/// Anchors one batch of readings, sent by the device itself.
@@ -413,8 +420,7 @@ pub mod pallet {
 			envelopes: BoundedVec<SignedAnchors, T::MaxEnvelopes>,
 		) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
-			let items = Self::items(&envelopes);
-			let mut used = T::WeightInfo::anchor_many(envelopes.len().saturated_into(), items);
+			let mut used = Self::delivery_weight(&envelopes);
 			for envelope in envelopes {
 				used.saturating_accrue(Self::deliver(envelope));
 			}
@@ -436,7 +442,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::AnchorDisputed`].
 		#[pallet::call_index(4)]
-		#[pallet::weight(T::WeightInfo::report_false_anchor())]
+		#[pallet::weight(T::WeightInfo::report_false_anchor(evidence_levels(evidence)))]
 		pub fn report_false_anchor(
 			origin: OriginFor<T>,
 			device: DeviceId,
@@ -450,14 +456,35 @@ pub mod pallet {
 	}
 
 	impl<T: Config> Pallet<T> {
-		fn items(envelopes: &[SignedAnchors]) -> u32 {
-			envelopes.iter().fold(0, |sum, envelope| sum.saturating_add(envelope.items.len().saturated_into()))
+		/// Weight of delivering these envelopes, without that of others who are told.
+		fn delivery_weight(envelopes: &[SignedAnchors]) -> Weight {
+			let further_items = items(envelopes).saturating_sub(envelopes.len().saturated_into());
+			T::WeightInfo::anchor_many(envelopes.len().saturated_into()).saturating_add(
+				T::WeightInfo::anchor_many_items(further_items.saturating_add(1))
+					.saturating_sub(T::WeightInfo::anchor_many_items(1)),
+			)
 		}
 
 		fn anchor_many_weight(envelopes: &[SignedAnchors]) -> Weight {
-			let items = Self::items(envelopes);
-			T::WeightInfo::anchor_many(envelopes.len().saturated_into(), items)
-				.saturating_add(T::OnAnchored::weight().saturating_mul(items.into()))
+			Self::delivery_weight(envelopes)
+				.saturating_add(T::OnAnchored::weight().saturating_mul(items(envelopes).into()))
 		}
+	}
+
+	/// Number of anchors in all envelopes.
+	fn items(envelopes: &[SignedAnchors]) -> u32 {
+		envelopes.iter().fold(0, |sum, envelope| {
+			sum.saturating_add(envelope.items.len().saturated_into())
+		})
+	}
+
+	/// Levels of the longer path of the evidence.
+	fn evidence_levels(evidence: &FalseAnchorEvidence) -> u32 {
+		evidence
+			.reading
+			.path
+			.len()
+			.max(evidence.path.len())
+			.saturated_into()
 	}
 }

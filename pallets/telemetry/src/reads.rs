@@ -2,9 +2,7 @@
 
 use crate::{Anchors, ClosedStreams, Config, Heads, Pallet, Streams};
 use alloc::vec::Vec;
-use m2m_anchor::{
-	AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId, StreamSpec,
-};
+use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId, StreamSpec};
 use m2m_device::{DeviceId, UnixMs};
 use m2m_merkle::{Hash, ReadingProof};
 
@@ -65,10 +63,16 @@ impl<T: Config> Pallet<T> {
 		let spec = Streams::<T>::get(device, stream)?.spec;
 		let head = Heads::<T>::get(device, stream)?;
 		let records = Self::live_anchors(device, stream, &spec);
-		let mut coverage = Coverage { sum: (!spec.private).then_some(0), ..Coverage::default() };
+		let mut coverage = Coverage {
+			sum: (!spec.private).then_some(0),
+			..Coverage::default()
+		};
 		// Anchors that left the ring are older than the oldest in it.
 		let all_in_state = head.anchors == records.len() as u64;
-		coverage.complete = all_in_state || records.first().is_some_and(|oldest| oldest.anchor.t_first() <= from);
+		coverage.complete = all_in_state
+			|| records
+				.first()
+				.is_some_and(|oldest| oldest.anchor.t_first() <= from);
 
 		let mut silent_since = from;
 		let mut silence = |until: UnixMs, since: UnixMs| {
@@ -83,7 +87,10 @@ impl<T: Config> Pallet<T> {
 			}
 			silence(first, silent_since);
 			let inside = last.min(to).saturating_sub(first.max(from));
-			let gap = anchor.aggregate().map_or(0, |aggregate| aggregate.max_gap).min(inside);
+			let gap = anchor
+				.aggregate()
+				.map_or(0, |aggregate| aggregate.max_gap)
+				.min(inside);
 			silence(gap, 0);
 			silent_since = silent_since.max(last);
 			if first >= from && last < to {
@@ -101,7 +108,9 @@ impl<T: Config> Pallet<T> {
 	pub fn verify_anchor(proof: &AnchorProof) -> Result<(), ProofFault> {
 		let details = Self::stream(&proof.device, proof.stream).ok_or(ProofFault::UnknownStream)?;
 		if proof.leaves != details.anchors {
-			return Err(ProofFault::StaleProof { leaves: details.anchors });
+			return Err(ProofFault::StaleProof {
+				leaves: details.anchors,
+			});
 		}
 		let root = details.range_root.ok_or(ProofFault::AnchorNotInRange)?;
 		let leaf = proof.anchor.range_leaf(&proof.device, proof.stream, proof.seq);

@@ -1,8 +1,8 @@
 //! Opening and closing streams.
 
 use crate::{
-	Anchors, BalanceOf, ClosedStream, ClosedStreams, Config, Error, Event, Head, Heads, HoldReason, MAX_AHEAD_MS,
-	Pallet, StreamCounts, StreamRecord, Streams,
+	Anchors, BalanceOf, ClosedStream, ClosedStreams, Config, Error, Event, Head, Heads, HoldReason,
+	MAX_AHEAD_MS, Pallet, StreamCounts, StreamRecord, Streams,
 };
 use alloc::vec::Vec;
 use codec::MaxEncodedLen;
@@ -19,7 +19,7 @@ use m2m_device::{AccountId, DeviceId, DeviceInspect, UnixMs};
 use m2m_merkle::Hash;
 use sp_core::H256;
 use sp_runtime::{
-	DispatchError, DispatchResult, Saturating, SaturatedConversion,
+	DispatchError, DispatchResult, SaturatedConversion, Saturating,
 	traits::{Convert, Zero},
 };
 
@@ -35,7 +35,10 @@ impl<T: Config> Pallet<T> {
 			.saturating_add(Head::max_encoded_len())
 			.saturating_add(ClosedStream::max_encoded_len());
 		let ring = AnchorRecord::max_encoded_len().saturating_mul(retention.into());
-		Footprint { count: 1, size: fixed.saturating_add(ring) as u64 }
+		Footprint {
+			count: 1,
+			size: fixed.saturating_add(ring) as u64,
+		}
 	}
 
 	fn ensure_valid(spec: &StreamSpec) -> Result<(), Error<T>> {
@@ -46,8 +49,14 @@ impl<T: Config> Pallet<T> {
 		ensure!(spec.cadence_ms > 0, Error::ZeroCadence);
 		ensure!(spec.period_ms != Some(0), Error::ZeroPeriod);
 		ensure!(spec.plausible_min <= spec.plausible_max, Error::InvalidRange);
-		ensure!((1..=T::MaxRetention::get()).contains(&spec.retention), Error::InvalidRetention);
-		ensure!(spec.not_before <= Self::now().saturating_add(MAX_AHEAD_MS), Error::NotBeforeInFuture);
+		ensure!(
+			(1..=T::MaxRetention::get()).contains(&spec.retention),
+			Error::InvalidRetention
+		);
+		ensure!(
+			spec.not_before <= Self::now().saturating_add(MAX_AHEAD_MS),
+			Error::NotBeforeInFuture
+		);
 		Ok(())
 	}
 
@@ -62,7 +71,14 @@ impl<T: Config> Pallet<T> {
 
 		let deposit = Self::take_deposit(who, &device, spec.retention)?;
 		StreamCounts::<T>::insert(&device, count);
-		Streams::<T>::insert(&device, stream, StreamRecord { spec: spec.clone(), deposit });
+		Streams::<T>::insert(
+			&device,
+			stream,
+			StreamRecord {
+				spec: spec.clone(),
+				deposit,
+			},
+		);
 		Heads::<T>::insert(&device, stream, Head::default());
 		Self::deposit_event(Event::StreamCreated { device, stream, spec });
 		Ok(())
@@ -78,7 +94,10 @@ impl<T: Config> Pallet<T> {
 		let deposit = T::DepositPrice::convert(Self::footprint(retention));
 		let lacking = deposit.saturating_sub(T::Currency::reducible_balance(wallet, Preserve, Polite));
 		if !lacking.is_zero() {
-			ensure!(T::Devices::owner(wallet).as_ref() == Some(who), Error::<T>::WalletCannotPay);
+			ensure!(
+				T::Devices::owner(wallet).as_ref() == Some(who),
+				Error::<T>::WalletCannotPay
+			);
 			ensure!(
 				T::Currency::reducible_balance(who, Preserve, Polite) >= lacking,
 				Error::<T>::OwnerCannotPay
@@ -120,7 +139,12 @@ impl<T: Config> Pallet<T> {
 		Streams::<T>::remove(device, stream);
 		StreamCounts::<T>::mutate(device, |count| count.open.saturating_dec());
 		// The wallet cannot hold less: nothing else releases this reason.
-		T::Currency::release(&HoldReason::StreamDeposit.into(), device, record.deposit, BestEffort)?;
+		T::Currency::release(
+			&HoldReason::StreamDeposit.into(),
+			device,
+			record.deposit,
+			BestEffort,
+		)?;
 		Self::deposit_event(Event::StreamClosed {
 			device: device.clone(),
 			stream,

@@ -1,8 +1,8 @@
 //! Invariants.
 
 use crate::{
-	Anchors, BalanceOf, ClosedStreams, Config, Heads, HoldReason, Pallet, StreamCounts, Streams, anchoring::slot,
-	window::Window,
+	Anchors, BalanceOf, ClosedStreams, Config, Heads, HoldReason, Pallet, StreamCounts, Streams,
+	anchoring::slot, window::Window,
 };
 use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::fungible::InspectHold};
@@ -23,27 +23,58 @@ impl<T: Config> Pallet<T> {
 		let mut open = BTreeMap::<DeviceId, u32>::new();
 		let mut deposits = BTreeMap::<DeviceId, BalanceOf<T>>::new();
 		for (device, stream, record) in Streams::<T>::iter() {
-			ensure!(Heads::<T>::contains_key(&device, stream), "1: open stream without head");
-			ensure!(!ClosedStreams::<T>::contains_key(&device, stream), "1: stream open and closed");
-			ensure!(stream < StreamCounts::<T>::get(&device).next, "1: number not given out");
-			ensure!(Self::footprint(record.spec.retention).size > 0 && record.spec.retention > 0, "1: retention");
+			ensure!(
+				Heads::<T>::contains_key(&device, stream),
+				"1: open stream without head"
+			);
+			ensure!(
+				!ClosedStreams::<T>::contains_key(&device, stream),
+				"1: stream open and closed"
+			);
+			ensure!(
+				stream < StreamCounts::<T>::get(&device).next,
+				"1: number not given out"
+			);
+			ensure!(
+				Self::footprint(record.spec.retention).size > 0 && record.spec.retention > 0,
+				"1: retention"
+			);
 			open.entry(device.clone()).or_default().saturating_inc();
-			deposits.entry(device).or_default().saturating_accrue(record.deposit);
+			deposits
+				.entry(device)
+				.or_default()
+				.saturating_accrue(record.deposit);
 		}
 		for (device, stream, head) in Heads::<T>::iter() {
-			let spec = Streams::<T>::get(&device, stream).ok_or("2: head without stream")?.spec;
+			let spec = Streams::<T>::get(&device, stream)
+				.ok_or("2: head without stream")?
+				.spec;
 			let width = Window::width(spec.retention);
-			ensure!((head.window.next == 0) == (head.window.used == 0), "2: empty window");
-			ensure!(head.window.next == 0 || head.window.used & 1 == 1, "2: largest number not used");
-			ensure!(width >= 64 || head.window.used >> width == 0, "2: window too wide");
+			ensure!(
+				(head.window.next == 0) == (head.window.used == 0),
+				"2: empty window"
+			);
+			ensure!(
+				head.window.next == 0 || head.window.used & 1 == 1,
+				"2: largest number not used"
+			);
+			ensure!(
+				width >= 64 || head.window.used >> width == 0,
+				"2: window too wide"
+			);
 			ensure!(head.peaks.len() as u32 == head.anchors.count_ones(), "3: peaks");
 			let in_state = Self::live_anchors(&device, stream, &spec);
-			ensure!(in_state.len() as u64 <= head.anchors, "3: more anchors than leaves");
+			ensure!(
+				in_state.len() as u64 <= head.anchors,
+				"3: more anchors than leaves"
+			);
 			for pair in in_state.windows(2) {
 				ensure!(pair[0].anchor.t_last() < pair[1].anchor.t_first(), "5: times");
 			}
 			for back in 0..u64::from(width) {
-				let Some(seq) = head.window.next.checked_sub(back.saturating_add(1)) else { break };
+				let Some(seq) = head.window.next.checked_sub(back.saturating_add(1)) else {
+					break;
+				};
 				ensure!(
 					!head.window.is_used(seq) || Self::live_anchor(&device, stream, &spec, seq).is_some(),
 					"5: used number not in state"
@@ -51,7 +82,9 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		for ((device, stream, at), record) in Anchors::<T>::iter() {
-			let spec = Streams::<T>::get(&device, stream).ok_or("4: anchor without stream")?.spec;
+			let spec = Streams::<T>::get(&device, stream)
+				.ok_or("4: anchor without stream")?
+				.spec;
 			let head = Heads::<T>::get(&device, stream).ok_or("4: anchor without head")?;
 			ensure!(at == slot(record.seq, spec.retention), "4: slot");
 			ensure!(record.seq < head.window.next, "4: number above the next");
@@ -63,7 +96,10 @@ impl<T: Config> Pallet<T> {
 			);
 		}
 		for (device, count) in StreamCounts::<T>::iter() {
-			ensure!(count.open == open.get(&device).copied().unwrap_or_default(), "6: open streams");
+			ensure!(
+				count.open == open.get(&device).copied().unwrap_or_default(),
+				"6: open streams"
+			);
 		}
 		for (device, deposit) in deposits {
 			let held = T::Currency::balance_on_hold(&HoldReason::StreamDeposit.into(), &device);

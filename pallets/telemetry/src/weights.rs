@@ -13,10 +13,12 @@ pub trait WeightInfo {
 	fn close_stream(r: u32) -> Weight;
 	/// One anchor, between two neighbours, merging as many peaks as can be.
 	fn anchor() -> Weight;
-	/// `e` envelopes with `i` anchors in all.
-	fn anchor_many(e: u32, i: u32) -> Weight;
-	/// Evidence with the longest paths.
-	fn report_false_anchor() -> Weight;
+	/// `e` envelopes of different devices with one anchor each.
+	fn anchor_many(e: u32) -> Weight;
+	/// One envelope with `i` anchors for different streams.
+	fn anchor_many_items(i: u32) -> Weight;
+	/// Evidence with paths of `p` levels.
+	fn report_false_anchor(p: u32) -> Weight;
 }
 
 impl WeightInfo for () {
@@ -30,12 +32,16 @@ impl WeightInfo for () {
 	fn anchor() -> Weight {
 		Weight::from_parts(400_000_000, 12_000)
 	}
-	fn anchor_many(e: u32, i: u32) -> Weight {
+	fn anchor_many(e: u32) -> Weight {
 		Weight::from_parts(50_000_000, 2_000)
-			.saturating_add(Weight::from_parts(300_000_000, 4_000).saturating_mul(e.into()))
+			.saturating_add(Weight::from_parts(700_000_000, 16_000).saturating_mul(e.into()))
+	}
+	fn anchor_many_items(i: u32) -> Weight {
+		Weight::from_parts(350_000_000, 6_000)
 			.saturating_add(Weight::from_parts(400_000_000, 12_000).saturating_mul(i.into()))
 	}
-	fn report_false_anchor() -> Weight {
-		Weight::from_parts(500_000_000, 8_000)
+	fn report_false_anchor(p: u32) -> Weight {
+		Weight::from_parts(200_000_000, 8_000)
+			.saturating_add(Weight::from_parts(20_000_000, 0).saturating_mul(p.into()))
 	}
 }

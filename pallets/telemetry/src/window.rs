@@ -17,17 +17,7 @@ pub const MAX_WIDTH: u16 = 64;
 /// Invariants: `used` is zero exactly if `next` is; otherwise bit 0 is set (the largest used number is used), no
 /// bit at or above the width is, and none stands for a number below 0.
 #[derive(
-	Clone,
-	Copy,
-	Default,
-	PartialEq,
-	Eq,
-	Debug,
-	Encode,
-	Decode,
-	DecodeWithMemTracking,
-	MaxEncodedLen,
-	TypeInfo,
+	Clone, Copy, Default, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub struct Window {
 	/// One more than the largest number used; 0 if none is.
@@ -105,7 +95,11 @@ impl Window {
 		let shift = seq.checked_sub(self.next)?.saturating_add(1);
 		let staying = u64::from(width).saturating_sub(shift);
 		// Bits at or above `staying` leave.
-		let leaving = u32::try_from(staying).ok().and_then(|bits| u64::MAX.checked_shl(bits)).unwrap_or(0) & self.used;
+		let leaving = u32::try_from(staying)
+			.ok()
+			.and_then(|bits| u64::MAX.checked_shl(bits))
+			.unwrap_or(0)
+			& self.used;
 		if leaving == 0 {
 			return None;
 		}
@@ -118,18 +112,24 @@ impl Window {
 			Some(depth) => self.used |= 1u64.checked_shl(depth as u32).unwrap_or(0),
 			None => {
 				let shift = (seq - self.next).saturating_add(1);
-				let kept = u32::try_from(shift).ok().and_then(|bits| self.used.checked_shl(bits)).unwrap_or(0);
+				let kept = u32::try_from(shift)
+					.ok()
+					.and_then(|bits| self.used.checked_shl(bits))
+					.unwrap_or(0);
 				self.used = kept | 1;
 				self.next = seq.saturating_add(1);
-			},
+			}
 		}
-		let mask = u64::MAX.checked_shr(64u32.saturating_sub(u32::from(width))).unwrap_or(0);
+		let mask = u64::MAX
+			.checked_shr(64u32.saturating_sub(u32::from(width)))
+			.unwrap_or(0);
 		self.used &= mask;
 	}
 
 	/// True if the number is known to be used.
 	pub fn is_used(&self, seq: u64) -> bool {
-		self.depth(seq).is_some_and(|depth| depth < 64 && self.used >> depth & 1 == 1)
+		self.depth(seq)
+			.is_some_and(|depth| depth < 64 && self.used >> depth & 1 == 1)
 	}
 
 	/// How far a number lies below the largest used one; `None` if it lies above.
@@ -161,7 +161,10 @@ mod tests {
 		if used.contains(&seq) {
 			return Err(Refusal::Used);
 		}
-		Ok((used.range(floor..seq).last().copied(), used.range(seq..).next().copied()))
+		Ok((
+			used.range(floor..seq).last().copied(),
+			used.range(seq..).next().copied(),
+		))
 	}
 
 	proptest! {
@@ -201,7 +204,10 @@ mod tests {
 
 	#[test]
 	fn the_largest_number_of_all_is_never_taken() {
-		let window = Window { next: u64::MAX - 3, used: 1 };
+		let window = Window {
+			next: u64::MAX - 3,
+			used: 1,
+		};
 		assert_eq!(window.place(u64::MAX, 64), Err(Refusal::TooFar));
 		assert!(window.place(u64::MAX - 1, 64).is_ok());
 	}

@@ -47,3 +47,68 @@ impl pallet_telemetry::Config for Runtime {
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
 }
+
+/// Sets the stage for benchmarks.
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmark {
+	use super::*;
+	use crate::{AccountId, RuntimeOrigin, UNIT};
+	use frame_support::traits::{Get, fungible::Mutate};
+	use m2m_device::{
+		DeviceId, DevicePublic, DeviceSignature, KeyClaim, PossessionAction, PossessionProof, Roles, UnixMs,
+	};
+	use sp_core::sr25519;
+
+	pub struct Helper;
+
+	fn set_clock(now: UnixMs) {
+		// Not by `Timestamp::set_timestamp`, which also tells Aura.
+		pallet_timestamp::Now::<Runtime>::put(now);
+	}
+
+	impl pallet_device_identity::BenchmarkHelper for Helper {
+		fn set_unix_ms(now: UnixMs) {
+			set_clock(now);
+		}
+	}
+
+	impl pallet_telemetry::BenchmarkHelper for Helper {
+		fn device(number: u32) -> (AccountId, DeviceId, sr25519::Public) {
+			let key_type = pallet_telemetry::benchmarking::KEY_TYPE;
+			let seed = alloc::format!("//{number}").into_bytes();
+			let key = sp_io::crypto::sr25519_generate(key_type, Some(seed));
+			let owner: AccountId = frame_benchmarking::v2::account("owner", number, 0);
+			Balances::set_balance(&owner, 1_000 * UNIT);
+			let public = DevicePublic::Sr25519(key);
+			let expires = Timestamp::get() + 1;
+			let claim = KeyClaim {
+				genesis: Genesis::get(),
+				action: PossessionAction::Register,
+				owner: &owner,
+				device: None,
+				roles: Roles::ALL,
+				public: &public,
+				expires,
+			};
+			let signature = sp_io::crypto::sr25519_sign(key_type, &key, &claim.signed_bytes())
+				.expect("the keystore made the key");
+			DeviceIdentity::register_device(
+				RuntimeOrigin::signed(owner.clone()),
+				public,
+				Roles::ALL,
+				PossessionProof {
+					expires,
+					signature: DeviceSignature::Sr25519(signature),
+				},
+				None,
+				None,
+			)
+			.expect("the owner is rich and the key is new");
+			(owner, public.device_id(), key)
+		}
+
+		fn set_unix_ms(now: UnixMs) {
+			set_clock(now);
+		}
+	}
+}

@@ -1,0 +1,184 @@
+//! Transactions: sign, send, wait until they are final.
+
+use super::{Block, Call, Chain, RawEvent};
+use crate::{Error, Result, keys::Key};
+use m2m_device::AccountId;
+use std::time::{Duration, Instant};
+use subxt::{
+	SubstrateConfig,
+	client::OnlineClientAtBlockImpl,
+	config::substrate::SubstrateExtrinsicParamsBuilder,
+	transactions::{TransactionProgress, TransactionStatus},
+};
+
+/// A transaction may get into one of this many blocks after it was signed, or never.
+const MORTALITY_BLOCKS: u64 = 64;
+/// How long to wait for finality: longer than a transaction lives at 3 s a block.
+const FINALITY_TIMEOUT: Duration = Duration::from_secs(240);
+
+/// A transaction that the node has taken.
+pub struct Pending {
+	call: String,
+	progress: TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>,
+}
+
+/// A transaction in a finalized block.
+pub struct Included {
+	/// The block.
+	pub block: Block,
+	/// The transaction's own events.
+	pub events: Vec<RawEvent>,
+	/// Fee that was paid, in smallest units.
+	pub fee: u128,
+}
+
+impl Chain {
+	/// Signs and sends a call. With `nonce`, several can be under way at once.
+	pub async fn send(&self, key: &Key, call: &Call, nonce: u64) -> Result<Pending> {
+		let block = self.finalized().await?;
+		call.check(block.at.metadata_ref())?;
+		let params = SubstrateExtrinsicParamsBuilder::new()
+			.nonce(nonce)
+			.mortal(MORTALITY_BLOCKS)
+			.build();
+		let mut transactions = block.at.transactions();
+		match transactions.sign_and_submit_then_watch(call, key, params).await {
+			Ok(progress) => Ok(Pending {
+				call: call.title(),
+				progress,
+			}),
+			Err(error) => match self.explain(error).await {
+				Error::Node(reason) => Err(not_accepted(call.title(), reason)),
+				error => Err(error),
+			},
+		}
+	}
+
+	/// Waits until a transaction is final. Fails with [`Error::Refused`] if the chain executed and refused it.
+	pub async fn finality(&self, mut pending: Pending) -> Result<Included> {
+		let deadline = Instant::now() + FINALITY_TIMEOUT;
+		let hash = pending.progress.extrinsic_hash();
+		loop {
+			let left = deadline.saturating_duration_since(Instant::now());
+			let Ok(status) = tokio::time::timeout(left, pending.progress.next()).await else {
+				return Err(Error::NotFinalized {
+					what: pending.call,
+					seconds: FINALITY_TIMEOUT.as_secs(),
+				});
+			};
+			match status {
+				Some(Ok(TransactionStatus::InFinalizedBlock(found))) => {
+					let block = self.block_of(found.block_hash()).await?;
+					let index = match self.position_in(&block, hash).await? {
+						Some(index) => index,
+						None => return Err(Error::Node("the finalized block lacks the transaction".into())),
+					};
+					let events: Vec<RawEvent> = block
+						.events(self)
+						.await?
+						.into_iter()
+						.filter(|event| event.extrinsic == Some(index))
+						.collect();
+					return self.outcome(pending.call, block, events);
+				}
+				Some(Ok(TransactionStatus::Error { message })) => {
+					return Err(not_accepted(pending.call, message));
+				}
+				Some(Ok(TransactionStatus::Invalid { message } | TransactionStatus::Dropped { message })) => {
+					return Err(not_accepted(pending.call, message));
+				}
+				Some(Ok(_)) => {}
+				Some(Err(error)) => return Err(self.explain(error).await),
+				None => return Err(self.explain("the node stopped reporting on a transaction").await),
+			}
+		}
+	}
+
+	/// Sends a call and waits until it is final.
+	pub async fn submit(&self, key: &Key, call: &Call) -> Result<Included> {
+		let nonce = self.next_nonce(&key.account()).await?;
+		let pending = self.send(key, call, nonce).await?;
+		self.finality(pending).await
+	}
+
+	/// Waits until nothing that an account sent is waiting in the node's pool or in blocks that are not final.
+	pub async fn settle(&self, account: &AccountId) -> Result<()> {
+		let deadline = Instant::now() + FINALITY_TIMEOUT;
+		loop {
+			let next = self.next_nonce(account).await?;
+			let block = self.finalized().await?;
+			let settled: u32 = block
+				.read(
+					self,
+					"AccountNonceApi",
+					"account_nonce",
+					&[("account", codec::Encode::encode(account))],
+				)
+				.await?;
+			if u64::from(settled) >= next {
+				return Ok(());
+			}
+			if Instant::now() >= deadline {
+				return Err(Error::NotFinalized {
+					what: "an earlier transaction".into(),
+					seconds: FINALITY_TIMEOUT.as_secs(),
+				});
+			}
+			tokio::time::sleep(Duration::from_millis(500)).await;
+		}
+	}
+
+	async fn position_in(&self, block: &Block, hash: subxt::utils::H256) -> Result<Option<u32>> {
+		let extrinsics = match block.at.extrinsics().fetch().await {
+			Ok(extrinsics) => extrinsics,
+			Err(error) => return Err(self.explain(error).await),
+		};
+		for extrinsic in extrinsics.iter() {
+			let extrinsic = extrinsic.map_err(|error| Error::IncompatibleChain(error.to_string()))?;
+			if extrinsic.hash() == hash {
+				return Ok(u32::try_from(extrinsic.index()).ok());
+			}
+		}
+		Ok(None)
+	}
+
+	fn outcome(&self, call: String, block: Block, events: Vec<RawEvent>) -> Result<Included> {
+		let mut fee = 0;
+		for event in &events {
+			if event.is("TransactionPayment", "TransactionFeePaid") {
+				let (_, actual, _): (AccountId, u128, u128) = event.decode()?;
+				fee = actual;
+			}
+			if event.is("System", "ExtrinsicFailed") {
+				let reason = block.name_error(&event.fields);
+				let hint = hint(&reason);
+				return Err(Error::Refused { call, reason, hint });
+			}
+		}
+		Ok(Included { block, events, fee })
+	}
+}
+
+fn not_accepted(call: String, reason: String) -> Error {
+	let hint = if reason.contains("1010") && reason.contains("pay") {
+		"; fund the account that signs with `m2m account fund`"
+	} else {
+		""
+	};
+	Error::NotAccepted { call, reason, hint }
+}
+
+/// The next step after a refusal, where there is one.
+pub(crate) fn hint(reason: &str) -> &'static str {
+	match reason.rsplit("::").next().unwrap_or(reason) {
+		"OwnerCannotPay" => "; fund the owner with `m2m account fund`",
+		"WalletCannotPay" => "; send money to the device's wallet with `m2m account fund --to DEVICE`",
+		"OpenPositions" => "; close the device's streams first, as `m2m device retire` does",
+		"NotOwner" => "; sign with the owner's key file",
+		"KeyAlreadyUsed" => "; a device key is used once in the life of a chain: make a new one",
+		"DeviceSuspended" => "; let it work again with `m2m device resume`",
+		"DeviceLost" => "; if it was found, let it work again with `m2m device resume`",
+		"ProofExpired" | "ProofTooLong" => "; check the clock of this machine",
+		_ => "",
+	}
+}

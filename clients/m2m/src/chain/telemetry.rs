@@ -1,0 +1,273 @@
+//! Calls, events and reads of the telemetry pallet.
+
+use super::{Block, Call, Chain, RawEvent};
+use crate::{Error, Result, readings::Slot, store::AnchorName};
+use codec::Encode;
+use m2m_anchor::{
+	AnchorFlags, AnchorItem, AnchorProof, AnchorRecord, ProofFault, SignedAnchors, StreamDetails, StreamId,
+	StreamKind, StreamSpec,
+};
+use m2m_device::{AccountId, DeviceId, UnixMs};
+use m2m_merkle::ReadingProof;
+use sp_core::H256;
+use sp_runtime::{
+	DispatchError,
+	traits::{BlakeTwo256, Hash},
+};
+use std::collections::BTreeMap;
+
+const PALLET: &str = "Telemetry";
+const API: &str = "TelemetryApi";
+/// The error of an anchor that the chain has, which is as good as being accepted.
+const ALREADY_ANCHORED: &str = "Telemetry::AlreadyAnchored";
+/// The error of an anchor below the stream's window, where the chain forgets which numbers are used.
+const SEQUENCE_TOO_OLD: &str = "Telemetry::SequenceTooOld";
+/// The error of an anchor that is ahead of the chain's clock. It passes and uses nothing up.
+pub const FROM_THE_FUTURE: &str = "Telemetry::FromTheFuture";
+
+/// What the two streams of a grid connection measure.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Quantity {
+	/// Energy taken from the grid.
+	Import,
+	/// Energy fed into the grid.
+	Export,
+}
+
+impl Quantity {
+	/// Both.
+	pub const ALL: [Self; 2] = [Self::Import, Self::Export];
+
+	/// Its name on the command line and in files.
+	pub fn name(self) -> &'static str {
+		match self {
+			Self::Import => "import",
+			Self::Export => "export",
+		}
+	}
+
+	/// The quantity with this name.
+	pub fn from_name(name: &str) -> Option<Self> {
+		Self::ALL.into_iter().find(|quantity| quantity.name() == name)
+	}
+
+	/// Hash that names the quantity in a stream's `schema`: blake2-256 of `m2m/schema/energy-import/v1` or
+	/// `m2m/schema/energy-export/v1`.
+	pub fn schema(self) -> H256 {
+		BlakeTwo256::hash(format!("m2m/schema/energy-{}/v1", self.name()).as_bytes())
+	}
+
+	/// The quantity that a stream's schema names.
+	pub fn of(spec: &StreamSpec) -> Option<Self> {
+		Self::ALL
+			.into_iter()
+			.find(|quantity| quantity.schema() == spec.schema)
+	}
+
+	/// The reading, in Wh, of a slot.
+	pub fn of_slot(self, slot: &Slot) -> i64 {
+		match self {
+			Self::Import => slot.import_wh(),
+			Self::Export => slot.export_wh(),
+		}
+	}
+
+	/// The stream of a quarter-hour meter: open, Wh, one anchor a quarter of an hour, so that each lies in one
+	/// delivery slot. 25 kWh in a quarter of an hour (100 kW) is the most that is plausible at low voltage.
+	pub fn spec(self, not_before: UnixMs) -> StreamSpec {
+		StreamSpec {
+			kind: StreamKind::Interval,
+			private: false,
+			schema: self.schema(),
+			unit: b"Wh".to_vec().try_into().unwrap_or_default(),
+			scale: 0,
+			plausible_min: 0,
+			plausible_max: 25_000,
+			cadence_ms: 900_000,
+			period_ms: Some(900_000),
+			not_before,
+			retention: 8,
+		}
+	}
+}
+
+/// Opens a stream of a device; signed by its owner or a key with `manage`.
+pub fn create_stream(device: &DeviceId, spec: &StreamSpec) -> Call {
+	Call::new(PALLET, "create_stream")
+		.argument("device", &Some(device))
+		.argument("spec", spec)
+}
+
+/// Closes a stream; its anchors stay provable.
+pub fn close_stream(device: &DeviceId, stream: StreamId) -> Call {
+	Call::new(PALLET, "close_stream")
+		.argument("device", &Some(device))
+		.argument("stream", &stream)
+}
+
+/// Delivers envelopes, each signed by a device.
+pub fn anchor_many(envelopes: &Vec<&SignedAnchors>) -> Call {
+	Call::new(PALLET, "anchor_many").argument("envelopes", envelopes)
+}
+
+/// What a delivery call did with one item.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+	/// It is on chain.
+	Anchored {
+		/// Position of its leaf in the stream's mountain range.
+		position: u64,
+		/// The leaf.
+		leaf: H256,
+	},
+	/// Its number is used, or so far below the newest that the chain does not know any more whether it is.
+	UsedBefore,
+	/// It was refused.
+	Refused {
+		/// True if the same item can be accepted later, such as one from the future.
+		passing: bool,
+		/// The named error.
+		reason: String,
+	},
+}
+
+/// What a delivery call did, or all those of a block.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Outcomes {
+	items: BTreeMap<AnchorName, Outcome>,
+	envelopes: BTreeMap<(DeviceId, AccountId), String>,
+}
+
+impl Outcomes {
+	/// What became of an item of an envelope; `None` if these events say nothing of it.
+	///
+	/// An envelope that was refused as a whole is reported without its items: those of which nothing else is
+	/// reported were in it.
+	pub fn of(&self, envelope: &SignedAnchors, item: &AnchorItem) -> Option<Outcome> {
+		let name = AnchorName {
+			device: envelope.device.clone(),
+			stream: item.stream,
+			seq: item.seq,
+		};
+		self.items.get(&name).cloned().or_else(|| {
+			let reason = self
+				.envelopes
+				.get(&(envelope.device.clone(), envelope.key.clone()))?
+				.clone();
+			Some(Outcome::Refused {
+				passing: false,
+				reason,
+			})
+		})
+	}
+
+	/// Only what was anchored.
+	pub fn anchored(mut self) -> Self {
+		self.items
+			.retain(|_, outcome| matches!(outcome, Outcome::Anchored { .. }));
+		self.envelopes.clear();
+		self
+	}
+
+	/// True if nothing is reported.
+	pub fn is_empty(&self) -> bool {
+		self.items.is_empty() && self.envelopes.is_empty()
+	}
+}
+
+impl Block {
+	/// Numbers of a device's open streams.
+	pub async fn streams(&self, chain: &Chain, device: &DeviceId) -> Result<Vec<StreamId>> {
+		self.read(chain, API, "streams", &[("device", device.encode())])
+			.await
+	}
+
+	/// A stream, open or closed.
+	pub async fn stream(
+		&self,
+		chain: &Chain,
+		device: &DeviceId,
+		stream: StreamId,
+	) -> Result<Option<StreamDetails>> {
+		self.read(
+			chain,
+			API,
+			"stream",
+			&[("device", device.encode()), ("stream", stream.encode())],
+		)
+		.await
+	}
+
+	/// An anchor that is still in state.
+	pub async fn anchor(
+		&self,
+		chain: &Chain,
+		device: &DeviceId,
+		stream: StreamId,
+		seq: u64,
+	) -> Result<Option<AnchorRecord>> {
+		let arguments = [
+			("device", device.encode()),
+			("stream", stream.encode()),
+			("seq", seq.encode()),
+		];
+		self.read(chain, API, "anchor", &arguments).await
+	}
+
+	/// Asks the chain whether a reading was recorded.
+	pub async fn verify_reading(
+		&self,
+		chain: &Chain,
+		anchor: &AnchorProof,
+		reading: &ReadingProof,
+	) -> Result<std::result::Result<(), ProofFault>> {
+		let arguments = [("anchor", anchor.encode()), ("reading", reading.encode())];
+		self.read(chain, API, "verify_reading", &arguments).await
+	}
+}
+
+/// Number of the stream that a call opened.
+pub fn created_stream(events: &[RawEvent]) -> Result<StreamId> {
+	let event = events
+		.iter()
+		.find(|event| event.is(PALLET, "StreamCreated"))
+		.ok_or_else(|| Error::IncompatibleChain("it reports no opened stream".into()))?;
+	let (_, stream, _): (DeviceId, StreamId, StreamSpec) = event.decode()?;
+	Ok(stream)
+}
+
+/// What the delivery calls behind these events did.
+pub fn outcomes(block: &Block, events: &[RawEvent]) -> Result<Outcomes> {
+	let mut outcomes = Outcomes::default();
+	for event in events {
+		if event.is(PALLET, "Anchored") {
+			let (device, stream, seq, position, leaf, _): (DeviceId, StreamId, u64, u64, H256, AnchorFlags) =
+				event.decode()?;
+			outcomes.items.insert(
+				AnchorName { device, stream, seq },
+				Outcome::Anchored { position, leaf },
+			);
+		} else if event.is(PALLET, "AnchorRefused") {
+			let (device, stream, seq, reason): (DeviceId, StreamId, u64, DispatchError) = event.decode()?;
+			let reason = block.name_error(&reason.encode());
+			let outcome = match reason.as_str() {
+				ALREADY_ANCHORED | SEQUENCE_TOO_OLD => Outcome::UsedBefore,
+				FROM_THE_FUTURE => Outcome::Refused {
+					passing: true,
+					reason,
+				},
+				_ => Outcome::Refused {
+					passing: false,
+					reason,
+				},
+			};
+			outcomes.items.insert(AnchorName { device, stream, seq }, outcome);
+		} else if event.is(PALLET, "EnvelopeRefused") {
+			let (device, key, reason): (DeviceId, AccountId, DispatchError) = event.decode()?;
+			outcomes
+				.envelopes
+				.insert((device, key), block.name_error(&reason.encode()));
+		}
+	}
+	Ok(outcomes)
+}

@@ -1,0 +1,147 @@
+//! Arguments, and which command they run.
+
+mod account;
+mod device;
+mod key;
+pub mod output;
+mod telemetry;
+
+use clap::{Args, Parser, Subcommand};
+use m2m::{Error, Result, chain::Chain, keys::Key};
+use output::Output;
+use std::path::{Path, PathBuf};
+
+const DEFAULT_URL: &str = "ws://127.0.0.1:9944";
+
+/// Devices, gateways and proofs on an M2M chain.
+#[derive(Parser)]
+#[command(
+	name = "m2m",
+	version,
+	propagate_version = true,
+	subcommand_required = true,
+	arg_required_else_help = true,
+	after_help = "\
+A first tour, with a development node running (`m2m-node --dev`):
+
+  m2m key dev Alice --out alice.json
+  m2m key generate --out gateway.json
+  m2m account fund --from alice.json --to $(m2m key show gateway.json --address) --amount 100
+  m2m telemetry replay fixtures/lv1-101_2016-06-13_7d.csv --date 2016-06-13 --owner alice.json --gateway gateway.json
+  m2m telemetry prove --meter meter-003 --time 2016-06-13T12:00:00Z --out proof.json
+  m2m telemetry verify proof.json --csv fixtures/lv1-101_2016-06-13_7d.csv
+
+Exit codes:
+  0  done                               5  a proof does not hold
+  1  the operating system failed        6  an input file is wrong
+  2  the command line is wrong          7  the local store failed or is in use
+  3  no node, or the wrong one          8  a proof is stale: make it again
+  4  the chain refused
+
+Keys are read from files with mode 0600, never from the command line."
+)]
+pub struct Cli {
+	#[command(flatten)]
+	global: Global,
+	#[command(subcommand)]
+	command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+	/// Address of the node [default: M2M_URL, or ws://127.0.0.1:9944]
+	#[arg(long, global = true, value_name = "URL")]
+	url: Option<String>,
+	/// Print results and errors as JSON
+	#[arg(long, global = true)]
+	json: bool,
+	/// Folder for device keys and the gateway's store [default: M2M_HOME, or ~/.m2m]
+	#[arg(long, global = true, value_name = "DIR")]
+	home: Option<PathBuf>,
+	/// Print no progress and no remarks
+	#[arg(long, short, global = true)]
+	quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+	/// Make and show key files
+	#[command(subcommand)]
+	Key(key::KeyCommand),
+	/// Balances and transfers
+	#[command(subcommand)]
+	Account(account::AccountCommand),
+	/// Register devices, rotate their keys, change their status
+	#[command(subcommand)]
+	Device(device::DeviceCommand),
+	/// Anchor readings, prove them, verify proofs
+	#[command(subcommand)]
+	Telemetry(telemetry::TelemetryCommand),
+}
+
+/// What every command needs.
+pub struct Context {
+	url: String,
+	home: PathBuf,
+	output: Output,
+}
+
+impl Context {
+	fn new(global: Global) -> Result<Self> {
+		let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+		let url = global
+			.url
+			.or_else(|| variable("M2M_URL"))
+			.unwrap_or_else(|| DEFAULT_URL.into());
+		let home = match global.home.or_else(|| variable("M2M_HOME").map(PathBuf::from)) {
+			Some(home) => home,
+			None => {
+				let user = variable("HOME")
+					.ok_or_else(|| Error::Usage("HOME is not set: name a folder with --home".into()))?;
+				Path::new(&user).join(".m2m")
+			}
+		};
+		Ok(Self {
+			url,
+			home,
+			output: Output {
+				json: global.json,
+				quiet: global.quiet,
+			},
+		})
+	}
+
+	async fn connect(&self) -> Result<Chain> {
+		Chain::connect(&self.url).await
+	}
+
+	/// Connects and loads the key that signs, refusing a development key on a live chain.
+	async fn connect_as(&self, file: &Path) -> Result<(Chain, Key)> {
+		let key = Key::load(file)?;
+		let chain = self.connect().await?;
+		chain.check_signer(&key, file).await?;
+		Ok((chain, key))
+	}
+}
+
+/// Runs a command.
+pub async fn run(cli: Cli) -> Result<()> {
+	let context = Context::new(cli.global)?;
+	match cli.command {
+		Command::Key(command) => key::run(&context, command),
+		Command::Account(command) => account::run(&context, command).await,
+		Command::Device(command) => device::run(&context, command).await,
+		Command::Telemetry(command) => telemetry::run(&context, command).await,
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use clap::CommandFactory;
+
+	#[test]
+	fn the_command_line_is_consistent() {
+		Cli::command().debug_assert();
+	}
+}

@@ -1,0 +1,274 @@
+//! Everything that can go wrong, each with a sentence that names the cause and the next step.
+
+use std::path::{Path, PathBuf};
+
+/// Result of this crate's functions.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something failed. [`Error::exit_code`] maps it to the exit code of the command line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+	/// The command line asks for something that makes no sense.
+	#[error("{0}")]
+	Usage(String),
+	/// Nobody answers at the node's address.
+	#[error(
+		"no node answers at {url} ({cause}): start one with `m2m-node --dev`, or give the right address with --url or M2M_URL"
+	)]
+	NodeUnreachable {
+		/// Address that was tried.
+		url: String,
+		/// What the connection reported.
+		cause: String,
+	},
+	/// The node went away in the middle of something.
+	#[error(
+		"the node at {url} went away ({cause}): nothing is lost; run the same command again when the node is back"
+	)]
+	ConnectionLost {
+		/// Address of the node.
+		url: String,
+		/// What the connection reported.
+		cause: String,
+	},
+	/// The node answered with an error, or with something that cannot be read.
+	#[error("the node failed to answer a request: {0}")]
+	Node(String),
+	/// The node runs another chain than the file or the local store belongs to.
+	#[error(
+		"wrong chain: {what} belongs to the chain with genesis {expected}, but the node at {url} runs {found}: connect to the right node with --url, or use another --home"
+	)]
+	WrongChain {
+		/// What belongs to another chain.
+		what: String,
+		/// Genesis hash that was expected.
+		expected: String,
+		/// Genesis hash of the connected chain.
+		found: String,
+		/// Address of the node.
+		url: String,
+	},
+	/// Same genesis, other history: a development chain that was started afresh.
+	#[error(
+		"the chain at {url} was started afresh: it does not contain block {block} of which {store} holds receipts; move that file away or use another --home"
+	)]
+	ChainReset {
+		/// Address of the node.
+		url: String,
+		/// Block that is missing.
+		block: u32,
+		/// The local store.
+		store: PathBuf,
+	},
+	/// The chain has no such call, event or runtime API, or another shape of it.
+	#[error("incompatible chain: {0}; use the m2m version that was built with this chain's runtime")]
+	IncompatibleChain(String),
+	/// A well-known key would sign on a chain that is not for development.
+	#[error(
+		"{file} holds a development key that everybody knows, and {url} is a live chain: use a key made with `m2m key generate`"
+	)]
+	DevelopmentKey {
+		/// The key file.
+		file: PathBuf,
+		/// Address of the node.
+		url: String,
+	},
+	/// The chain executed the call and refused it.
+	#[error("the chain refused {call}: {reason}{hint}")]
+	Refused {
+		/// Pallet and call.
+		call: String,
+		/// The named error.
+		reason: String,
+		/// What to do, or nothing.
+		hint: &'static str,
+	},
+	/// The transaction did not get into a block.
+	#[error("the transaction {call} was not accepted: {reason}{hint}")]
+	NotAccepted {
+		/// Pallet and call.
+		call: String,
+		/// What the node said.
+		reason: String,
+		/// What to do, or nothing.
+		hint: &'static str,
+	},
+	/// A transaction was sent but not finalized in time.
+	#[error(
+		"{what} was not finalized within {seconds} s: check that the chain makes and finalizes blocks, then run the same command again"
+	)]
+	NotFinalized {
+		/// What was waited for.
+		what: String,
+		/// How long.
+		seconds: u64,
+	},
+	/// Some anchors were refused; the others are recorded.
+	#[error(
+		"{count} anchors were refused, the first with {first}: mend the cause and run the same command again, which sends only what is missing"
+	)]
+	AnchorsRefused {
+		/// How many.
+		count: usize,
+		/// Error of the first.
+		first: String,
+	},
+	/// A proof is false.
+	#[error("the proof does not hold: {0}")]
+	ProofDoesNotHold(String),
+	/// A proof leads to an older state of the range than the finalized one.
+	#[error(
+		"the proof is stale: it leads to the first {proof} anchors of the stream, which has {chain} now, and the local store cannot extend it; make it again with `m2m telemetry prove`"
+	)]
+	ProofStale {
+		/// Leaves that the proof leads to.
+		proof: u64,
+		/// Leaves on chain.
+		chain: u64,
+	},
+	/// A line of a CSV file is wrong.
+	#[error("{}:{line}: {problem}", file.display())]
+	Csv {
+		/// The file.
+		file: PathBuf,
+		/// Line, counted from 1.
+		line: u64,
+		/// What is wrong.
+		problem: String,
+	},
+	/// A file does not hold what it should.
+	#[error("{}: {problem}", file.display())]
+	BadFile {
+		/// The file.
+		file: PathBuf,
+		/// What is wrong.
+		problem: String,
+	},
+	/// Others may read a file that holds a secret.
+	#[error(
+		"{} holds a secret but its mode {mode:o} lets others read it: run `chmod 600 {}`",
+		file.display(),
+		file.display()
+	)]
+	KeyFilePermissions {
+		/// The file.
+		file: PathBuf,
+		/// Permission bits.
+		mode: u32,
+	},
+	/// A file that would be written exists already.
+	#[error("{} exists already and is not overwritten: choose another name", file.display())]
+	FileExists {
+		/// The file.
+		file: PathBuf,
+	},
+	/// An anchored reading differs from the one in the file.
+	#[error(
+		"{meter} at {time}: {file_wh} Wh in the file, but {anchored_wh} Wh are anchored (stream {stream}, sequence {seq}) and an anchored reading cannot be changed; restore the file, or replay into another --home{hint}"
+	)]
+	ReadingChanged {
+		/// The meter.
+		meter: String,
+		/// Time of the reading, as anchored.
+		time: String,
+		/// Value in the file.
+		file_wh: i64,
+		/// Value that is anchored.
+		anchored_wh: i64,
+		/// Stream.
+		stream: u32,
+		/// Sequence number of the anchor.
+		seq: u64,
+		/// What to do, or nothing.
+		hint: &'static str,
+	},
+	/// A name or id that neither the local store nor the chain knows.
+	#[error("{0}")]
+	Unknown(String),
+	/// Another process has the store open.
+	#[error("{} is in use by another m2m process: wait for it to end, or use another --home", .0.display())]
+	StoreBusy(PathBuf),
+	/// The store cannot be read or written.
+	#[error("the local store failed: {0}")]
+	Store(String),
+	/// The operating system refused something.
+	#[error("{}: {cause}", file.display())]
+	Io {
+		/// File or folder.
+		file: PathBuf,
+		/// What the system said.
+		cause: std::io::Error,
+	},
+}
+
+impl Error {
+	/// An I/O error with the file it happened to.
+	pub fn io(file: &Path, cause: std::io::Error) -> Self {
+		Self::Io {
+			file: file.to_owned(),
+			cause,
+		}
+	}
+
+	/// A file with wrong content.
+	pub fn bad_file(file: &Path, problem: impl Into<String>) -> Self {
+		Self::BadFile {
+			file: file.to_owned(),
+			problem: problem.into(),
+		}
+	}
+
+	/// Exit code of the command line: 1 other, 2 usage, 3 node, 4 refused by the chain, 5 proof false,
+	/// 6 bad input file, 7 local store, 8 stale proof.
+	pub fn exit_code(&self) -> u8 {
+		match self {
+			Self::Io { .. } => 1,
+			Self::Usage(_) | Self::Unknown(_) | Self::FileExists { .. } => 2,
+			Self::NodeUnreachable { .. }
+			| Self::ConnectionLost { .. }
+			| Self::Node(_)
+			| Self::WrongChain { .. }
+			| Self::ChainReset { .. }
+			| Self::IncompatibleChain(_)
+			| Self::DevelopmentKey { .. }
+			| Self::NotFinalized { .. } => 3,
+			Self::Refused { .. } | Self::NotAccepted { .. } | Self::AnchorsRefused { .. } => 4,
+			Self::ProofDoesNotHold(_) => 5,
+			Self::Csv { .. }
+			| Self::BadFile { .. }
+			| Self::KeyFilePermissions { .. }
+			| Self::ReadingChanged { .. } => 6,
+			Self::StoreBusy(_) | Self::Store(_) => 7,
+			Self::ProofStale { .. } => 8,
+		}
+	}
+
+	/// Name for machines, as it stands in `--json` errors.
+	pub fn name(&self) -> &'static str {
+		match self {
+			Self::Usage(_) => "Usage",
+			Self::NodeUnreachable { .. } => "NodeUnreachable",
+			Self::ConnectionLost { .. } => "ConnectionLost",
+			Self::Node(_) => "Node",
+			Self::WrongChain { .. } => "WrongChain",
+			Self::ChainReset { .. } => "ChainReset",
+			Self::IncompatibleChain(_) => "IncompatibleChain",
+			Self::DevelopmentKey { .. } => "DevelopmentKey",
+			Self::Refused { .. } => "Refused",
+			Self::NotAccepted { .. } => "NotAccepted",
+			Self::NotFinalized { .. } => "NotFinalized",
+			Self::AnchorsRefused { .. } => "AnchorsRefused",
+			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
+			Self::ProofStale { .. } => "ProofStale",
+			Self::Csv { .. } => "Csv",
+			Self::BadFile { .. } => "BadFile",
+			Self::KeyFilePermissions { .. } => "KeyFilePermissions",
+			Self::FileExists { .. } => "FileExists",
+			Self::ReadingChanged { .. } => "ReadingChanged",
+			Self::Unknown(_) => "Unknown",
+			Self::StoreBusy(_) => "StoreBusy",
+			Self::Store(_) => "Store",
+			Self::Io { .. } => "Io",
+		}
+	}
+}

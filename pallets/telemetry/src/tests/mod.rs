@@ -1,0 +1,15 @@
+//! Tests, one file a feature.
+
+mod aggregates;
+mod closing;
+mod coverage;
+mod disputes;
+mod envelopes;
+mod flags;
+mod hooks;
+mod origins;
+mod proofs;
+mod sequences;
+mod sizes;
+mod streams;
+mod times;
