@@ -68,8 +68,11 @@ apt_install() {
 	say "installing ${missing[*]}"
 	if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1; then
 		apt_update
-		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1 \
-			|| die "apt could not install ${missing[*]} (details in $log)"
+		as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1 && return 0
+		grep -qE 'Could not resolve|Temporary failure|Failed to fetch|Unable to connect|Could not connect' "$log" \
+			&& die "apt cannot download ${missing[*]}: check the network (details in $log)"
+		[ "$(free_gib /var)" -gt 0 ] || die "disk full: apt has no room to install ${missing[*]}"
+		die "apt could not install ${missing[*]} (details in $log)"
 	fi
 }
 

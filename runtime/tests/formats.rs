@@ -1,10 +1,7 @@
 //! Formats that others rely on. A change here breaks wallets, clients or stored state, and must be deliberate.
 
 use codec::Encode;
-use frame_support::{
-	dispatch::GetCallName,
-	traits::{GetCallIndex, PalletInfo as _, PalletInfoAccess},
-};
+use frame_support::traits::{GetCallIndex, GetCallName, PalletInfo as _, PalletInfoAccess};
 use m2m_runtime::*;
 use sp_runtime::traits::TransactionExtension;
 

@@ -3,7 +3,7 @@
 use codec::Encode;
 use frame_support::dispatch::GetDispatchInfo;
 use m2m_runtime::{
-	Balances, MILLI_UNIT, Runtime, RuntimeCall, RuntimeGenesisConfig, Session, Sudo, System, TransactionPayment,
+	Balances, MILLI_UNIT, Runtime, RuntimeCall, RuntimeGenesisConfig, Session, System, TransactionPayment,
 	UNIT, genesis_presets,
 };
 use sp_keyring::Sr25519Keyring;
@@ -26,7 +26,7 @@ fn json_patch(base: &mut serde_json::Value, patch: serde_json::Value) {
 			for (key, value) in patch {
 				json_patch(base.entry(key).or_insert(serde_json::Value::Null), value);
 			}
-		},
+		}
 		(base, patch) => *base = patch,
 	}
 }
@@ -42,8 +42,8 @@ fn every_preset_builds() {
 #[test]
 fn only_the_development_preset_has_a_sudo_key() {
 	let alice = Sr25519Keyring::Alice.to_account_id();
-	chain("development").execute_with(|| assert_eq!(Sudo::key(), Some(alice)));
-	chain("local_testnet").execute_with(|| assert_eq!(Sudo::key(), None));
+	chain("development").execute_with(|| assert_eq!(pallet_sudo::Key::<Runtime>::get(), Some(alice)));
+	chain("local_testnet").execute_with(|| assert_eq!(pallet_sudo::Key::<Runtime>::get(), None));
 }
 
 #[test]
@@ -52,7 +52,10 @@ fn presets_have_their_validators() {
 	chain("local_testnet").execute_with(|| {
 		assert_eq!(Session::validators().len(), 4);
 		for validator in Session::validators() {
-			assert!(Balances::free_balance(&validator) >= UNIT, "a validator's account can receive fees");
+			assert!(
+				Balances::free_balance(&validator) >= UNIT,
+				"a validator's account can receive fees"
+			);
 		}
 	});
 }
@@ -73,7 +76,11 @@ fn a_device_day_of_relayed_anchors_costs_at_most_a_hundredth_of_a_token() {
 				aggregate: m2m_merkle::Aggregate::of(&reading),
 			},
 		};
-		let item = AnchorItem { stream: 0, seq: 0, anchor };
+		let item = AnchorItem {
+			stream: 0,
+			seq: 0,
+			anchor,
+		};
 		let envelope = SignedAnchors {
 			device: device.clone(),
 			key: device,

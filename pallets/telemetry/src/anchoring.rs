@@ -14,7 +14,7 @@ use m2m_anchor::{
 use m2m_device::{AccountId, DeviceAuthority, DeviceId, ReadingAuthority, UnixMs};
 use m2m_merkle::{Hash, Implausible, MAX_READINGS};
 use sp_core::H256;
-use sp_runtime::{DispatchError, SaturatedConversion, Saturating};
+use sp_runtime::{DispatchError, DispatchResult, SaturatedConversion, Saturating};
 
 /// An anchor that passed all checks but those of its signer.
 struct Accepted {
@@ -42,18 +42,18 @@ impl<T: Config> Pallet<T> {
 
 	/// Delivers one envelope, or reports why not. Returns the weight that others used who were told.
 	pub(crate) fn deliver(envelope: SignedAnchors) -> Weight {
-		let (device, key) = (envelope.device.clone(), envelope.key.clone());
-		match with_storage_layer(|| Self::deliver_envelope(envelope)) {
-			Ok(used) => used,
-			Err(reason) => {
-				Self::deposit_event(Event::EnvelopeRefused { device, key, reason });
-				Weight::zero()
-			}
+		// What others did is taken back with a refused envelope, but it was done and is paid for.
+		let mut used = Weight::zero();
+		if let Err(reason) = with_storage_layer(|| Self::deliver_envelope(&envelope, &mut used)) {
+			let SignedAnchors { device, key, .. } = envelope;
+			Self::deposit_event(Event::EnvelopeRefused { device, key, reason });
 		}
+		used
 	}
 
-	/// Records what passes and verifies the signature last; the caller takes everything back on an error.
-	fn deliver_envelope(envelope: SignedAnchors) -> Result<Weight, DispatchError> {
+	/// Records what passes and verifies the signature last; the caller takes everything back on an error. Adds up
+	/// in `used` the weight that others used who were told.
+	fn deliver_envelope(envelope: &SignedAnchors, used: &mut Weight) -> DispatchResult {
 		ensure!(!envelope.items.is_empty(), Error::<T>::EmptyEnvelope);
 		ensure!(
 			envelope.expires == 0 || Self::now() <= envelope.expires,
@@ -61,7 +61,6 @@ impl<T: Config> Pallet<T> {
 		);
 		let (device, key) = (&envelope.device, &envelope.key);
 		let mut authority = None;
-		let mut used = Weight::zero();
 		let mut any_accepted = false;
 		for item in &envelope.items {
 			// One look at device and key for the whole envelope, and none if no anchor gets so far.
@@ -107,7 +106,7 @@ impl<T: Config> Pallet<T> {
 				Error::<T>::BadSignature
 			);
 		}
-		Ok(used)
+		Ok(())
 	}
 
 	fn ensure_in_time(authority: &ReadingAuthority, anchor: &Anchor) -> Result<(), Error<T>> {
@@ -232,27 +231,16 @@ impl<T: Config> Pallet<T> {
 		head.peaks = Peaks::truncate_from(peaks.into_iter().map(H256).collect());
 		head.anchors.saturating_inc();
 
-		let used = T::OnAnchored::on_anchored(&AnchoredReadings {
-			device,
-			stream,
-			spec: &spec,
+		let record = AnchorRecord {
 			seq,
-			anchor: &anchor,
+			anchor,
+			key: key.clone(),
+			position,
+			block: frame_system::Pallet::<T>::block_number().saturated_into(),
 			flags,
-			previous_last,
-		});
+		};
 		Heads::<T>::insert(device, stream, head);
-		Anchors::<T>::insert(
-			(device, stream, slot(seq, spec.retention)),
-			AnchorRecord {
-				seq,
-				anchor,
-				key: key.clone(),
-				position,
-				block: frame_system::Pallet::<T>::block_number().saturated_into(),
-				flags,
-			},
-		);
+		Anchors::<T>::insert((device, stream, slot(seq, spec.retention)), &record);
 		Self::deposit_event(Event::Anchored {
 			device: device.clone(),
 			stream,
@@ -261,7 +249,16 @@ impl<T: Config> Pallet<T> {
 			leaf,
 			flags,
 		});
-		used
+		// Whoever is told finds the anchor in state.
+		T::OnAnchored::on_anchored(&AnchoredReadings {
+			device,
+			stream,
+			spec: &spec,
+			seq,
+			anchor: &record.anchor,
+			flags,
+			previous_last,
+		})
 	}
 }
 

@@ -42,7 +42,7 @@ fn spec(retention: u16) -> StreamSpec {
 }
 
 /// The anchor of a single reading in period `period`.
-fn anchor(period: u64) -> Anchor {
+fn reading_of(period: u64) -> Anchor {
 	let reading = Reading {
 		time_ms: period * 900_000,
 		value: 250,
@@ -72,7 +72,7 @@ fn busy_stream<T: Config>(owner: &AccountId, device: &DeviceId) -> StreamId {
 	)
 	.expect("the owner pays");
 	for back in 0..u64::from(RETENTION) {
-		fill::<T>(device, stream, 999 - back, anchor(newest_period() - 1 - back));
+		fill::<T>(device, stream, 999 - back, reading_of(newest_period() - 1 - back));
 	}
 	Heads::<T>::mutate(device, stream, |head| {
 		let head = head.as_mut().expect("the stream was opened");
@@ -121,7 +121,7 @@ fn next_item(stream: StreamId) -> AnchorItem {
 	AnchorItem {
 		stream,
 		seq: 1_000,
-		anchor: anchor(newest_period()),
+		anchor: reading_of(newest_period()),
 	}
 }
 
@@ -153,7 +153,7 @@ mod benchmarks {
 		)
 		.expect("the owner pays");
 		for seq in 0..u64::from(r) {
-			fill::<T>(&device, 0, seq, anchor(seq + 1));
+			fill::<T>(&device, 0, seq, reading_of(seq + 1));
 		}
 		#[extrinsic_call]
 		_(RawOrigin::Signed(owner), Some(device.clone()), 0);
@@ -262,4 +262,6 @@ mod benchmarks {
 		);
 		assert!(Anchors::<T>::get((device, 0, 0)).is_some_and(|record| record.flags.disputed));
 	}
+
+	impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);
 }

@@ -437,7 +437,8 @@ pub mod pallet {
 		/// - `evidence`: one path in each of its trees, see `m2m_merkle::evidence`.
 		///
 		/// ## Errors
-		/// [`Error::AnchorNotInState`], [`Error::AlreadyDisputed`], [`Error::NothingWrong`].
+		/// [`Error::UnknownStream`], [`Error::StreamClosed`], [`Error::AnchorNotInState`],
+		/// [`Error::AlreadyDisputed`], [`Error::NothingWrong`].
 		///
 		/// ## Events
 		/// [`Event::AnchorDisputed`].

@@ -3,8 +3,9 @@
 use crate as pallet_telemetry;
 use crate::{Error, Heads};
 use frame_support::{
-	BoundedVec, assert_ok, derive_impl, parameter_types,
+	BoundedVec, assert_ok, derive_impl,
 	pallet_prelude::DispatchResultWithPostInfo,
+	parameter_types,
 	traits::{LinearStoragePrice, fungible::Mutate},
 	weights::Weight,
 };
@@ -12,9 +13,7 @@ use m2m_anchor::{
 	Anchor, AnchorItem, AnchorProof, AnchoredReadings, OnAnchored, SignedAnchors, StreamId, StreamKind,
 	StreamSpec, Summary,
 };
-use m2m_device::{
-	AccountId, DeviceId, DevicePublic, DeviceSignature, DeviceStatus, UnixMs,
-};
+use m2m_device::{AccountId, DeviceId, DevicePublic, DeviceSignature, DeviceStatus, UnixMs};
 use m2m_merkle::{Batch, Reading};
 use sp_core::{H256, Pair, ecdsa, ed25519, sr25519};
 use sp_runtime::{BuildStorage, DispatchError, traits::IdentityLookup};
@@ -115,10 +114,7 @@ pub mod fleet {
 				.filter(|grant| grant.device == *device)
 				.ok_or(Error::<T>::NoSuchKey)?;
 			ensure!(grant.deliver, Error::<T>::MayNotDeliver);
-			ensure!(
-				Self::status(device) != Some(DeviceStatus::Lost),
-				Error::<T>::Lost
-			);
+			ensure!(Self::status(device) != Some(DeviceStatus::Lost), Error::<T>::Lost);
 			Ok(ReadingAuthority {
 				public: grant.public,
 				before: grant.before,
@@ -157,7 +153,6 @@ pub mod fleet {
 			})
 		}
 	}
-
 }
 
 #[frame_support::runtime]
@@ -206,7 +201,7 @@ parameter_types! {
 	pub const BytePrice: Balance = 10;
 	pub const MaxStreams: u32 = 12;
 	pub const MaxRetention: u16 = 256;
-	pub const MaxEnvelopes: u32 = 16;
+	pub const MaxEnvelopes: u32 = 64;
 	pub const Genesis: [u8; 32] = GENESIS;
 }
 
@@ -409,7 +404,11 @@ pub fn private() -> StreamSpec {
 /// Opens a stream for its owner and returns its number.
 pub fn open(meter: &Meter, spec: StreamSpec) -> StreamId {
 	let stream = crate::StreamCounts::<Test>::get(&meter.id).next;
-	assert_ok!(Telemetry::create_stream(signed(&ALICE), Some(meter.id.clone()), spec));
+	assert_ok!(Telemetry::create_stream(
+		signed(&ALICE),
+		Some(meter.id.clone()),
+		spec
+	));
 	stream
 }
 
@@ -458,11 +457,7 @@ pub fn of(readings: &[(UnixMs, i64)]) -> Anchor {
 /// Three readings, five minutes apart, in quarter hour `number` since [`BASE`].
 pub fn quarter_batch(number: u64) -> Batch {
 	let start = BASE + number * QUARTER;
-	batch(&[
-		(start, 10),
-		(start + 5 * MINUTE, 20),
-		(start + 10 * MINUTE, 30),
-	])
+	batch(&[(start, 10), (start + 5 * MINUTE, 20), (start + 10 * MINUTE, 30)])
 }
 
 /// The anchor of [`quarter_batch`].
@@ -632,6 +627,16 @@ pub fn externalities() -> sp_io::TestExternalities {
 		System::set_block_number(1);
 		Timestamp::set_timestamp(START);
 	});
+	externalities
+}
+
+/// Externalities for benchmarks, which make their keys in a keystore.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn new_test_ext() -> sp_io::TestExternalities {
+	let mut externalities = externalities();
+	externalities.register_extension(sp_keystore::KeystoreExt::new(
+		sp_keystore::testing::MemoryKeystore::new(),
+	));
 	externalities
 }
 

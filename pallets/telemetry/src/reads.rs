@@ -67,11 +67,14 @@ impl<T: Config> Pallet<T> {
 			sum: (!spec.private).then_some(0),
 			..Coverage::default()
 		};
-		// Anchors that left the ring are older than the oldest in it.
+		// An entry is overwritten by a number that is larger by the retention or more. So what left the ring is older
+		// than all numbers of the newest round, but not than entries that a leap in the numbers left standing below it.
 		let all_in_state = head.anchors == records.len() as u64;
+		let newest_round = head.window.next.saturating_sub(spec.retention.into());
 		coverage.complete = all_in_state
 			|| records
-				.first()
+				.iter()
+				.find(|record| record.seq >= newest_round)
 				.is_some_and(|oldest| oldest.anchor.t_first() <= from);
 
 		let mut silent_since = from;

@@ -92,7 +92,11 @@ impl<T: Config> Pallet<T> {
 		retention: u16,
 	) -> Result<BalanceOf<T>, DispatchError> {
 		let deposit = T::DepositPrice::convert(Self::footprint(retention));
-		let lacking = deposit.saturating_sub(T::Currency::reducible_balance(wallet, Preserve, Polite));
+		// A hold does not bring a wallet to life: one below the existential deposit lacks that, too.
+		let lifeless = T::Currency::minimum_balance().saturating_sub(T::Currency::balance(wallet));
+		let lacking = deposit
+			.saturating_sub(T::Currency::reducible_balance(wallet, Preserve, Polite))
+			.saturating_add(lifeless);
 		if !lacking.is_zero() {
 			ensure!(
 				T::Devices::owner(wallet).as_ref() == Some(who),

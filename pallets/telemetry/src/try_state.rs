@@ -5,20 +5,24 @@ use crate::{
 	anchoring::slot, window::Window,
 };
 use alloc::collections::BTreeMap;
-use frame_support::{ensure, traits::fungible::InspectHold};
+use frame_support::{
+	ensure,
+	traits::{Get, fungible::InspectHold},
+};
 use m2m_device::DeviceId;
 use sp_runtime::{Saturating, TryRuntimeError};
 
 impl<T: Config> Pallet<T> {
 	/// Checks that
-	/// 1. every open stream has a head and no tombstone, its number was given out, its retention is allowed;
+	/// 1. every open stream has a head and no tombstone, its number was given out, its retention is allowed; every
+	///    closed stream's number was given out, and it has a final root exactly if it took anchors;
 	/// 2. every head belongs to an open stream, and its window is well formed;
 	/// 3. a range has as many peaks as its length has set bits, and holds every anchor in state;
 	/// 4. every anchor in state lies in the slot of its number, below the next number, and is known as used if it
 	///    is inside the window;
 	/// 5. every used number inside the window is in state, and times rise with numbers;
 	/// 6. open streams are counted rightly;
-	/// 7. what is held on each wallet is the sum of its streams' deposits.
+	/// 7. what is held on each wallet that ever had a stream is the sum of its open streams' deposits.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut open = BTreeMap::<DeviceId, u32>::new();
 		let mut deposits = BTreeMap::<DeviceId, BalanceOf<T>>::new();
@@ -35,8 +39,9 @@ impl<T: Config> Pallet<T> {
 				stream < StreamCounts::<T>::get(&device).next,
 				"1: number not given out"
 			);
+			// More than the maximum would make closing cost more than it is charged for.
 			ensure!(
-				Self::footprint(record.spec.retention).size > 0 && record.spec.retention > 0,
+				(1..=T::MaxRetention::get()).contains(&record.spec.retention),
 				"1: retention"
 			);
 			open.entry(device.clone()).or_default().saturating_inc();
@@ -44,6 +49,16 @@ impl<T: Config> Pallet<T> {
 				.entry(device)
 				.or_default()
 				.saturating_accrue(record.deposit);
+		}
+		for (device, stream, closed) in ClosedStreams::<T>::iter() {
+			ensure!(
+				stream < StreamCounts::<T>::get(&device).next,
+				"1: closed number not given out"
+			);
+			ensure!(
+				(closed.anchors == 0) == closed.range_root.is_none(),
+				"1: final root"
+			);
 		}
 		for (device, stream, head) in Heads::<T>::iter() {
 			let spec = Streams::<T>::get(&device, stream)
@@ -100,10 +115,11 @@ impl<T: Config> Pallet<T> {
 				count.open == open.get(&device).copied().unwrap_or_default(),
 				"6: open streams"
 			);
-		}
-		for (device, deposit) in deposits {
 			let held = T::Currency::balance_on_hold(&HoldReason::StreamDeposit.into(), &device);
-			ensure!(held == deposit, "7: deposits");
+			ensure!(
+				held == deposits.get(&device).copied().unwrap_or_default(),
+				"7: deposits"
+			);
 		}
 		Ok(())
 	}

@@ -60,12 +60,30 @@ fn an_aggregate_that_no_readings_can_have_is_refused() {
 					..TRUE
 				},
 			),
-			("most readings there can be", Aggregate { count: u64::MAX, ..TRUE }),
+			(
+				"most readings there can be",
+				Aggregate {
+					count: u64::MAX,
+					..TRUE
+				},
+			),
 			("minimum above maximum", Aggregate { min: 21, ..TRUE }),
 			("sum below count times minimum", Aggregate { sum: 39, ..TRUE }),
 			("sum above count times maximum", Aggregate { sum: 81, ..TRUE }),
-			("smallest sum", Aggregate { sum: i128::MIN, ..TRUE }),
-			("largest sum", Aggregate { sum: i128::MAX, ..TRUE }),
+			(
+				"smallest sum",
+				Aggregate {
+					sum: i128::MIN,
+					..TRUE
+				},
+			),
+			(
+				"largest sum",
+				Aggregate {
+					sum: i128::MAX,
+					..TRUE
+				},
+			),
 			(
 				"last before first",
 				Aggregate {
@@ -86,7 +104,13 @@ fn an_aggregate_that_no_readings_can_have_is_refused() {
 				"gap that leaves nothing for the others",
 				Aggregate { max_gap: 899, ..TRUE },
 			),
-			("longest gap", Aggregate { max_gap: u64::MAX, ..TRUE }),
+			(
+				"longest gap",
+				Aggregate {
+					max_gap: u64::MAX,
+					..TRUE
+				},
+			),
 			("one reading, two values", Aggregate { max: 20, ..single }),
 			(
 				"one reading, two times",

@@ -1,6 +1,8 @@
 //! Closing streams.
 
-use crate::{Anchors, ClosedStream, ClosedStreams, Error, Event, Heads, HoldReason, Streams, WeightInfo, mock::*};
+use crate::{
+	Anchors, ClosedStream, ClosedStreams, Error, Event, Heads, HoldReason, Streams, WeightInfo, mock::*,
+};
 use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
 use m2m_anchor::StreamDetails;
 use m2m_device::DeviceStatus;
@@ -14,15 +16,26 @@ fn closing_returns_the_deposit_to_the_unit() {
 		let second = open(&meter, keeping(2));
 		let of = |stream| Streams::<Test>::get(&meter.id, stream).map_or(0, |record| record.deposit);
 		let (large, small) = (of(first), of(second));
-		assert_ok!(Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), first));
+		assert_ok!(Telemetry::close_stream(
+			signed(&ALICE),
+			Some(meter.id.clone()),
+			first
+		));
 		assert_eq!(Balances::free_balance(&meter.id), ED + large);
 		assert_eq!(
 			Balances::balance_on_hold(&HoldReason::StreamDeposit.into(), &meter.id),
 			small
 		);
-		assert_ok!(Telemetry::close_stream(signed(&meter.key.account()), None, second));
+		assert_ok!(Telemetry::close_stream(
+			signed(&meter.key.account()),
+			None,
+			second
+		));
 		assert_eq!(Balances::free_balance(&meter.id), ED + large + small);
-		assert_eq!(Balances::balance_on_hold(&HoldReason::StreamDeposit.into(), &meter.id), 0);
+		assert_eq!(
+			Balances::balance_on_hold(&HoldReason::StreamDeposit.into(), &meter.id),
+			0
+		);
 	});
 }
 
@@ -36,8 +49,18 @@ fn a_closed_stream_leaves_only_a_tombstone() {
 			assert_ok!(send(&meter, stream, seq, quarter(seq)));
 		}
 		archive.listen(&meter.id, stream);
-		let root = archive.0.iter().copied().collect::<m2m_merkle::range::Range>().root().map(H256);
-		assert_ok!(Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream));
+		let root = archive
+			.0
+			.iter()
+			.copied()
+			.collect::<m2m_merkle::range::Range>()
+			.root()
+			.map(H256);
+		assert_ok!(Telemetry::close_stream(
+			signed(&ALICE),
+			Some(meter.id.clone()),
+			stream
+		));
 		assert_eq!(
 			events(),
 			[Event::StreamClosed {
@@ -87,7 +110,11 @@ fn proofs_still_verify_after_the_stream_is_closed() {
 			assert_ok!(send(&meter, stream, seq, quarter(seq)));
 		}
 		archive.listen(&meter.id, stream);
-		assert_ok!(Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream));
+		assert_ok!(Telemetry::close_stream(
+			signed(&ALICE),
+			Some(meter.id.clone()),
+			stream
+		));
 		for seq in 0..5 {
 			let proof = archive.prove(&meter.id, stream, seq, quarter(seq), seq);
 			assert_eq!(Telemetry::verify_anchor(&proof), Ok(()));
@@ -102,7 +129,11 @@ fn a_closed_stream_takes_nothing_more_and_its_number_is_not_given_again() {
 	test(|| {
 		let meter = meter(0);
 		let stream = open(&meter, spec());
-		assert_ok!(Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream));
+		assert_ok!(Telemetry::close_stream(
+			signed(&ALICE),
+			Some(meter.id.clone()),
+			stream
+		));
 		assert_noop!(
 			Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream),
 			Error::<Test>::StreamClosed
@@ -141,7 +172,11 @@ fn the_owner_closes_whatever_the_status_but_a_key_does_not() {
 				Telemetry::create_stream(signed(&ALICE), Some(meter.id.clone()), spec()),
 				fleet::Error::<Test>::NotActive
 			);
-			assert_ok!(Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream));
+			assert_ok!(Telemetry::close_stream(
+				signed(&ALICE),
+				Some(meter.id.clone()),
+				stream
+			));
 		});
 	}
 }

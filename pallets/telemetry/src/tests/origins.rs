@@ -30,7 +30,13 @@ fn neither_nobody_nor_the_runtime_itself_may_call() {
 				BadOrigin
 			);
 			assert_noop!(
-				Telemetry::report_false_anchor(origin, meter.id.clone(), stream, 0, Box::new(evidence.clone())),
+				Telemetry::report_false_anchor(
+					origin,
+					meter.id.clone(),
+					stream,
+					0,
+					Box::new(evidence.clone())
+				),
 				BadOrigin
 			);
 		}

@@ -21,7 +21,7 @@ fn anchors_come_in_any_order_and_gaps_stay_open() {
 			Heads::<Test>::get(&meter.id, stream).map(|head| head.window),
 			Some(Window {
 				next: 7,
-				used: 0b101_1011
+				used: 0b110_1101
 			})
 		);
 		for (seq, position) in [(3, 0), (1, 1), (6, 2), (0, 3), (4, 4)] {
@@ -31,7 +31,10 @@ fn anchors_come_in_any_order_and_gaps_stay_open() {
 		for gap in [2, 5] {
 			assert!(Telemetry::anchor_record(&meter.id, stream, gap).is_none());
 		}
-		assert_eq!(Telemetry::latest(&meter.id, stream).map(|record| record.seq), Some(6));
+		assert_eq!(
+			Telemetry::latest(&meter.id, stream).map(|record| record.seq),
+			Some(6)
+		);
 	});
 }
 
@@ -44,8 +47,14 @@ fn a_used_number_takes_neither_the_same_anchor_nor_another() {
 			assert_ok!(send(&meter, stream, seq, quarter(seq)));
 		}
 		for seq in [0, 2] {
-			assert_noop!(send(&meter, stream, seq, quarter(seq)), Error::<Test>::AlreadyAnchored);
-			assert_noop!(send(&meter, stream, seq, quarter(9)), Error::<Test>::AlreadyAnchored);
+			assert_noop!(
+				send(&meter, stream, seq, quarter(seq)),
+				Error::<Test>::AlreadyAnchored
+			);
+			assert_noop!(
+				send(&meter, stream, seq, quarter(9)),
+				Error::<Test>::AlreadyAnchored
+			);
 		}
 	});
 }
@@ -57,7 +66,10 @@ fn the_window_reaches_back_as_far_as_the_ring() {
 		let stream = open(&meter, keeping(8));
 		assert_ok!(send(&meter, stream, 20, quarter(20)));
 		for lost in [12, 11, 0] {
-			assert_noop!(send(&meter, stream, lost, quarter(lost)), Error::<Test>::SequenceTooOld);
+			assert_noop!(
+				send(&meter, stream, lost, quarter(lost)),
+				Error::<Test>::SequenceTooOld
+			);
 		}
 		assert_ok!(send(&meter, stream, 13, quarter(13)));
 	});
@@ -70,9 +82,15 @@ fn the_window_reaches_back_no_more_than_64_numbers() {
 		for retention in [64, 65, 256] {
 			let stream = open(&meter, keeping(retention));
 			assert_ok!(send(&meter, stream, 100, quarter(100)));
-			assert_noop!(send(&meter, stream, 36, quarter(36)), Error::<Test>::SequenceTooOld);
+			assert_noop!(
+				send(&meter, stream, 36, quarter(36)),
+				Error::<Test>::SequenceTooOld
+			);
 			assert_ok!(send(&meter, stream, 37, quarter(37)));
-			assert_noop!(send(&meter, stream, 37, quarter(37)), Error::<Test>::AlreadyAnchored);
+			assert_noop!(
+				send(&meter, stream, 37, quarter(37)),
+				Error::<Test>::AlreadyAnchored
+			);
 		}
 	});
 }
@@ -84,10 +102,16 @@ fn a_ring_of_one_takes_only_rising_numbers() {
 		let stream = open(&meter, keeping(1));
 		for seq in [0, 1, 5] {
 			assert_ok!(send(&meter, stream, seq, quarter(seq)));
-			assert_noop!(send(&meter, stream, seq, quarter(seq)), Error::<Test>::AlreadyAnchored);
+			assert_noop!(
+				send(&meter, stream, seq, quarter(seq)),
+				Error::<Test>::AlreadyAnchored
+			);
 		}
 		for lost in 0..5 {
-			assert_noop!(send(&meter, stream, lost, quarter(lost)), Error::<Test>::SequenceTooOld);
+			assert_noop!(
+				send(&meter, stream, lost, quarter(lost)),
+				Error::<Test>::SequenceTooOld
+			);
 		}
 		assert_eq!(crate::Anchors::<Test>::iter().count(), 1);
 	});
@@ -108,7 +132,10 @@ fn a_ring_of_256_keeps_the_newest_256_anchors() {
 			assert_eq!((record.seq, record.anchor), (seq, quarter(seq)));
 		}
 		// What the ring forgot is not taken again.
-		assert_noop!(send(&meter, stream, 43, quarter(43)), Error::<Test>::SequenceTooOld);
+		assert_noop!(
+			send(&meter, stream, 43, quarter(43)),
+			Error::<Test>::SequenceTooOld
+		);
 	});
 }
 
@@ -251,7 +278,9 @@ proptest! {
 						used.insert(seq);
 						next = next.max(seq + 1);
 					},
-					Err(error) => assert_noop!(send(&meter, stream, seq, single(seq)), error),
+					Err(error) => {
+						assert_noop!(send(&meter, stream, seq, single(seq)), error);
+					},
 				}
 			}
 			Telemetry::do_try_state().expect("the invariants hold");

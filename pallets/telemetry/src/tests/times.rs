@@ -99,12 +99,7 @@ fn an_anchor_lies_in_one_period() {
 				Error::<Test>::CrossesPeriod
 			);
 		}
-		assert_ok!(send(
-			&meter,
-			stream,
-			0,
-			of(&[(BASE, 1), (BASE + QUARTER - 1, 1)])
-		));
+		assert_ok!(send(&meter, stream, 0, of(&[(BASE, 1), (BASE + QUARTER - 1, 1)])));
 		assert_ok!(send(&meter, stream, 1, of(&[(BASE + QUARTER, 1)])));
 		// One period may hold many anchors.
 		assert_ok!(send(&meter, stream, 2, of(&[(BASE + QUARTER + 1, 1)])));
@@ -131,12 +126,7 @@ fn readings_come_after_those_of_the_number_before() {
 				);
 			}
 		}
-		assert_ok!(send(
-			&meter,
-			stream,
-			7,
-			of(&[(BASE + 101, 1), (BASE + 200, 1)])
-		));
+		assert_ok!(send(&meter, stream, 7, of(&[(BASE + 101, 1), (BASE + 200, 1)])));
 	});
 }
 
@@ -181,12 +171,7 @@ fn a_gap_is_filled_only_from_between_its_neighbours() {
 				Error::<Test>::OverlapsNeighbour
 			);
 		}
-		assert_ok!(send(
-			&meter,
-			stream,
-			3,
-			of(&[(BASE + 1, 1), (BASE + 99, 1)])
-		));
+		assert_ok!(send(&meter, stream, 3, of(&[(BASE + 1, 1), (BASE + 99, 1)])));
 	});
 }
 
