@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
 # Measures the weights of all pallets and writes them to runtime/src/weights/.
-
-cd "$(dirname "$0")/.."
-source scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 STEPS=20
 REPEAT=10
@@ -37,15 +35,18 @@ done
 BENCHER_VERSION=0.28.0
 BENCHER=$CACHE/tools/bin/frame-omni-bencher
 
+cd "$ROOT"
 ensure_rust
 if ! "$BENCHER" --version 2>/dev/null | grep -qF "$BENCHER_VERSION"; then
 	say "building frame-omni-bencher $BENCHER_VERSION"
 	cargo install --locked --quiet --root "$CACHE/tools" "frame-omni-bencher@$BENCHER_VERSION"
 fi
 
+# A folder of its own: another feature set in the shared one would build dependencies again for everybody.
+export CARGO_TARGET_DIR=$CACHE/weights-target
 say "building the runtime with its benchmarks"
-cargo build --release -p m2m-runtime --features runtime-benchmarks
-RUNTIME=$BIN/wbuild/m2m-runtime/m2m_runtime.compact.compressed.wasm
+cargo build --release --locked -p m2m-runtime --features runtime-benchmarks
+RUNTIME=$CARGO_TARGET_DIR/release/wbuild/m2m-runtime/m2m_runtime.compact.compressed.wasm
 
 if [ ${#PALLETS[@]} -eq 0 ]; then
 	mapfile -t PALLETS < <(sed -n 's/^\t\[\([a-z_]*\),.*/\1/p' runtime/src/benchmarks.rs)

@@ -96,7 +96,7 @@ impl_runtime_apis! {
 				generation: snapshot.generation,
 				auth_version: snapshot.auth_version,
 				gateway: snapshot.gateway,
-				keys: snapshot.keys,
+				device_keys: snapshot.keys,
 			})
 		}
 

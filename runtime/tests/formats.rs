@@ -44,11 +44,29 @@ fn calls<C: GetCallName + GetCallIndex>() -> Vec<(u8, &'static str)> {
 fn call_indices_are_pinned() {
 	assert_eq!(
 		calls::<pallet_device_identity::Call<Runtime>>(),
-		[(0, "register_device"),]
+		[
+			(0, "register_device"),
+			(1, "register_devices"),
+			(2, "add_key"),
+			(3, "rotate_key"),
+			(4, "remove_key"),
+			(5, "prune_keys"),
+			(6, "suspend"),
+			(7, "resume"),
+			(8, "report_lost"),
+			(9, "retire"),
+			(10, "withdraw"),
+		]
 	);
 	assert_eq!(
 		calls::<pallet_telemetry::Call<Runtime>>(),
-		[(0, "create_stream"),]
+		[
+			(0, "create_stream"),
+			(1, "close_stream"),
+			(2, "anchor"),
+			(3, "anchor_many"),
+			(4, "report_false_anchor"),
+		]
 	);
 }
 

@@ -112,7 +112,7 @@ test('the device is read through the runtime API, and so are all of its owner', 
   assert.ok(details.isSome);
   assert.equal(details.unwrap().status.type, 'Active');
   // The client adds the underscore to names that its own structs use.
-  assert.equal(details.unwrap().keys_.length, 1);
+  assert.equal(details.unwrap().deviceKeys.length, 1);
   const owned = await api.call.deviceApi.devicesOf(owner.address, null, 100);
   assert.ok(owned.some((id) => id.toString() === device));
   const unknown = await api.call.deviceApi.device(randomAsU8a(32));

@@ -146,7 +146,7 @@ pub async fn rotate(
 	}
 	let old = device.key.account();
 	let roles = known
-		.keys
+		.device_keys
 		.iter()
 		.find(|key| key.public == device.key.public() && key.valid_until.is_none())
 		.map(|key| key.roles)

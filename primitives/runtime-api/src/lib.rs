@@ -31,7 +31,7 @@ pub struct DeviceDetails {
 	/// Gateway that holds the device's keys, if it has none of its own.
 	pub gateway: Option<AccountId>,
 	/// Keys that may sign or, after a rotation, still deliver. In the order in which they were added.
-	pub keys: Vec<KeyRecord>,
+	pub device_keys: Vec<KeyRecord>,
 }
 
 sp_api::decl_runtime_apis! {

@@ -171,7 +171,7 @@ fn describe(chain: &Chain, name: Option<&str>, details: &DeviceDetails) -> Value
 		"generation": details.generation,
 		"auth_version": details.auth_version,
 		"gateway": details.gateway.as_ref().map(keys::address),
-		"keys": details.keys.iter().map(|key| json!({
+		"keys": details.device_keys.iter().map(|key| json!({
 			"account": keys::address(&key.public.account()),
 			"scheme": key.public.scheme(),
 			"public": format!("0x{}", hex::encode(key.public.as_bytes())),
@@ -240,7 +240,7 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
 				money::format(balance.reserved),
 				block.number,
 			);
-			for key in &details.keys {
+			for key in &details.device_keys {
 				let until = key.valid_until.map_or_else(
 					|| "in use".to_owned(),
 					|end| format!("rotated {}", time::format(end)),
@@ -281,7 +281,7 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
 					name.unwrap_or("").to_owned(),
 					keys::address(&id),
 					format!("{:?}", details.status),
-					details.keys.len().to_string(),
+					details.device_keys.len().to_string(),
 				]);
 				values.push(describe(&chain, name, &details));
 			}

@@ -7,6 +7,7 @@ mod disputes;
 mod envelopes;
 mod flags;
 mod hooks;
+mod model;
 mod origins;
 mod proofs;
 mod sequences;
