@@ -38,6 +38,8 @@ BENCHER=$CACHE/tools/bin/frame-omni-bencher
 cd "$ROOT"
 ensure_rust
 if ! "$BENCHER" --version 2>/dev/null | grep -qF "$BENCHER_VERSION"; then
+	# One of its dependencies generates bindings at build time.
+	apt_install clang libclang-dev
 	say "building frame-omni-bencher $BENCHER_VERSION"
 	cargo install --locked --quiet --root "$CACHE/tools" "frame-omni-bencher@$BENCHER_VERSION"
 fi

@@ -53,7 +53,7 @@ impl pallet_telemetry::Config for Runtime {
 mod benchmark {
 	use super::*;
 	use crate::{AccountId, RuntimeOrigin, UNIT};
-	use frame_support::traits::{Get, fungible::Mutate};
+	use frame_support::traits::fungible::Mutate;
 	use m2m_device::{
 		DeviceId, DevicePublic, DeviceSignature, KeyClaim, PossessionAction, PossessionProof, Roles, UnixMs,
 	};
