@@ -33,6 +33,33 @@ pub(crate) fn steps(index: u32, count: u64) -> Option<impl Iterator<Item = Step>
 	}))
 }
 
+/// The root of the data tree of `count` leaves in which `leaf` is at `index` and has these siblings, bottom up. `None`
+/// if there is no such place, or if it demands a path of another length.
+///
+/// The root does not commit to the count, and some counts give one leaf the same sides: take the count and the root
+/// from the same place.
+pub fn path_root<'a>(
+	leaf: &Hash,
+	index: u32,
+	count: u64,
+	path: impl IntoIterator<Item = &'a Hash>,
+) -> Option<Hash> {
+	let mut steps = steps(index, count)?;
+	let mut hash = *leaf;
+	for sibling in path {
+		hash = match steps.next()?.sibling_is_left {
+			true => tree::data_node(sibling, &hash),
+			false => tree::data_node(&hash, sibling),
+		};
+	}
+	steps.next().is_none().then_some(hash)
+}
+
+/// Whether [`path_root`] gives this root.
+pub fn verify_path(leaf: &Hash, index: u32, count: u64, path: &[Hash], root: &Hash) -> bool {
+	path_root(leaf, index, count, path).is_some_and(|found| found == *root)
+}
+
 /// Opens one reading of a batch. With 2^20 readings it takes 685 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -63,18 +90,7 @@ impl ReadingProof {
 	/// A data root does not commit to the count, and some counts give one leaf the same sides. Whoever relies on
 	/// the count compares it with the anchor's: [`Self::verify_counted`].
 	pub fn verify(&self, data_root: &Hash) -> bool {
-		let Some(mut steps) = steps(self.index, self.count) else {
-			return false;
-		};
-		let mut hash = self.leaf_hash();
-		for sibling in &self.path {
-			let Some(step) = steps.next() else { return false };
-			hash = match step.sibling_is_left {
-				true => tree::data_node(sibling, &hash),
-				false => tree::data_node(&hash, sibling),
-			};
-		}
-		steps.next().is_none() && hash == *data_root
+		verify_path(&self.leaf_hash(), self.index, self.count, &self.path, data_root)
 	}
 
 	/// As [`Self::verify`], and the count must be the one that the anchor carries.

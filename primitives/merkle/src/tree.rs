@@ -21,8 +21,8 @@ pub enum BatchError {
 	},
 }
 
-/// A node of the data tree.
-pub(crate) fn data_node(left: &Hash, right: &Hash) -> Hash {
+/// A node of the data tree, for those who build one leaf by leaf: `H(0x09 || left || right)`.
+pub fn data_node(left: &Hash, right: &Hash) -> Hash {
 	let mut input = [0x09; 65];
 	input[1..33].copy_from_slice(left);
 	input[33..].copy_from_slice(right);
@@ -56,19 +56,72 @@ fn check_len(len: u64) -> Result<(), BatchError> {
 	}
 }
 
+/// A data tree over leaves that the caller hashed, under a tag of its own. It keeps all its nodes, so that it opens
+/// many leaves at the cost of one build: 2^20 leaves take about 64 MB.
+///
+/// Level `k` has `ceil(len / 2^k)` nodes; an odd last node is passed up unchanged. That is the shape of RFC 6962.
+#[derive(Clone, Debug)]
+pub struct DataTree {
+	levels: Vec<Vec<Hash>>,
+}
+
+impl DataTree {
+	/// Builds the tree. `None` for no leaves, or more than [`MAX_READINGS`].
+	pub fn new(leaves: Vec<Hash>) -> Option<Self> {
+		check_len(leaves.len() as u64).ok()?;
+		let mut levels = Vec::new();
+		let mut level = leaves;
+		while level.len() > 1 {
+			let above = level
+				.chunks(2)
+				.filter_map(|pair| {
+					pair.iter()
+						.copied()
+						.reduce(|left, right| data_node(&left, &right))
+				})
+				.collect();
+			levels.push(core::mem::replace(&mut level, above));
+		}
+		levels.push(level);
+		Some(Self { levels })
+	}
+
+	/// The leaves, in their order.
+	pub fn leaves(&self) -> &[Hash] {
+		self.levels.first().map_or(&[], Vec::as_slice)
+	}
+
+	/// The root.
+	pub fn root(&self) -> Hash {
+		// There is a top level, and it has one node.
+		self.levels
+			.last()
+			.and_then(|top| top.first())
+			.copied()
+			.unwrap_or_default()
+	}
+
+	/// Siblings from the leaf at `index` to the top, at most 32, as [`crate::verify_path`] takes them; `None` if there
+	/// is no such leaf.
+	pub fn open(&self, index: u32) -> Option<Vec<Hash>> {
+		self.leaves().get(index as usize)?;
+		let sibling = |(level, nodes): (usize, &Vec<Hash>)| nodes.get((index as usize >> level) ^ 1).copied();
+		Some(self.levels.iter().enumerate().filter_map(sibling).collect())
+	}
+}
+
 /// A batch of readings with both its trees. 2^20 readings take about 180 MB.
 ///
-/// Level 0 of both trees is `leaves`. Level `k > 0` has `ceil(len / 2^k)` nodes, one level after the other in a flat
-/// array; an odd last node is passed up unchanged. That is the shape of RFC 6962.
+/// The aggregate tree has the leaves and the shape of the data tree. Its inner nodes lie in flat arrays, one level after
+/// the other.
 #[derive(Clone, Debug)]
 pub struct Batch {
 	secret: Hash,
 	readings: Vec<Reading>,
-	leaves: Vec<Hash>,
-	data: Vec<Hash>,
+	data: DataTree,
 	hashes: Vec<Hash>,
 	aggregates: Vec<Aggregate>,
-	top: (Hash, Hash, Aggregate),
+	top: (Hash, Aggregate),
 }
 
 impl Batch {
@@ -91,7 +144,6 @@ impl Batch {
 			.collect();
 
 		let inner = Self::level_widths(readings.len()).skip(1).sum();
-		let mut data = Vec::with_capacity(inner);
 		let mut hashes = Vec::with_capacity(inner);
 		let mut aggregates: Vec<Aggregate> = Vec::with_capacity(inner);
 		let mut start = 0;
@@ -99,50 +151,38 @@ impl Batch {
 			if width == 1 {
 				break;
 			}
-			let next = data.len();
+			let next = hashes.len();
 			for left in (0..width).step_by(2) {
 				let node = |at: usize| match level {
-					0 => Some((
-						*leaves.get(at)?,
-						*leaves.get(at)?,
-						Aggregate::of(readings.get(at)?),
-					)),
+					0 => Some((*leaves.get(at)?, Aggregate::of(readings.get(at)?))),
 					_ => {
 						let at = start + at;
-						Some((*data.get(at)?, *hashes.get(at)?, *aggregates.get(at)?))
+						Some((*hashes.get(at)?, *aggregates.get(at)?))
 					}
 				};
 				let Some(left_node) = node(left) else { break };
-				let (data_hash, hash, aggregate) = match node(left + 1).filter(|_| left + 1 < width) {
+				let (hash, aggregate) = match node(left + 1).filter(|_| left + 1 < width) {
 					None => left_node,
 					Some(right) => (
-						data_node(&left_node.0, &right.0),
-						aggregate_node((&left_node.1, &left_node.2), (&right.1, &right.2)),
+						aggregate_node((&left_node.0, &left_node.1), (&right.0, &right.1)),
 						// Cannot fail: times were checked, and 2^32 values of 64 bits fit the sum.
-						left_node.2.combine(&right.2).map_err(|_| BatchError::TooMany)?,
+						left_node.1.combine(&right.1).map_err(|_| BatchError::TooMany)?,
 					),
 				};
-				data.push(data_hash);
 				hashes.push(hash);
 				aggregates.push(aggregate);
 			}
 			start = next;
 		}
-		let top = match (
-			data.last(),
-			hashes.last(),
-			aggregates.last(),
-			leaves.first(),
-			readings.first(),
-		) {
-			(Some(data), Some(hash), Some(aggregate), ..) => (*data, *hash, *aggregate),
-			(.., Some(leaf), Some(reading)) => (*leaf, *leaf, Aggregate::of(reading)),
+		let top = match (hashes.last(), aggregates.last(), leaves.first(), readings.first()) {
+			(Some(hash), Some(aggregate), ..) => (*hash, *aggregate),
+			(.., Some(leaf), Some(reading)) => (*leaf, Aggregate::of(reading)),
 			_ => return Err(BatchError::Empty),
 		};
+		let data = DataTree::new(leaves).ok_or(BatchError::TooMany)?;
 		Ok(Self {
 			secret: *batch_secret,
 			readings,
-			leaves,
 			data,
 			hashes,
 			aggregates,
@@ -166,24 +206,29 @@ impl Batch {
 		&self.readings
 	}
 
+	/// The data tree, over the leaf hashes.
+	pub fn data_tree(&self) -> &DataTree {
+		&self.data
+	}
+
 	/// Root of the data tree.
 	pub fn data_root(&self) -> Hash {
-		self.top.0
+		self.data.root()
 	}
 
 	/// Hash at the top of the aggregate tree.
 	pub fn top_hash(&self) -> Hash {
-		self.top.1
+		self.top.0
 	}
 
 	/// Aggregate of the whole batch.
 	pub fn aggregate(&self) -> &Aggregate {
-		&self.top.2
+		&self.top.1
 	}
 
 	/// Commitment to top hash and aggregate.
 	pub fn aggregate_root(&self) -> Hash {
-		aggregate_root(&self.top.1, &self.top.2)
+		aggregate_root(&self.top.0, &self.top.1)
 	}
 
 	/// Places of the nodes on the way from leaf `index` to just below the top, each with its sibling if it has one:
@@ -207,7 +252,10 @@ impl Batch {
 	/// A node of the aggregate tree.
 	fn node(&self, level: usize, at: usize) -> Option<(Hash, Aggregate)> {
 		match level {
-			0 => Some((*self.leaves.get(at)?, Aggregate::of(self.readings.get(at)?))),
+			0 => Some((
+				*self.data.leaves().get(at)?,
+				Aggregate::of(self.readings.get(at)?),
+			)),
 			_ => Some((*self.hashes.get(at)?, *self.aggregates.get(at)?)),
 		}
 	}
@@ -215,19 +263,12 @@ impl Batch {
 	/// Opens the reading at `index`; `None` if there is none.
 	pub fn open(&self, index: u32) -> Option<ReadingProof> {
 		let reading = *self.readings.get(index as usize)?;
-		let path = self
-			.way(index)
-			.map(|(level, _, sibling)| match level {
-				0 => self.leaves.get(sibling).copied(),
-				_ => self.data.get(sibling).copied(),
-			})
-			.collect::<Option<Vec<Hash>>>()?;
 		Some(ReadingProof {
 			index,
 			count: self.len(),
 			salt: reading::salt(&self.secret, index),
 			reading,
-			path,
+			path: self.data.open(index)?,
 		})
 	}
 
