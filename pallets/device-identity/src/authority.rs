@@ -4,7 +4,7 @@ use crate::{
 	Config, DeviceKey, DeviceOf, Devices, Error, KeyEntry, Keys, Pallet, RetiredDevices, weights::WeightInfo,
 };
 use frame_support::{ensure, pallet_prelude::Weight};
-use m2m_device::{AccountId, Action, DeviceAuthority, DeviceId, DeviceStatus, ReadingAuthority};
+use m2m_device::{AccountId, ActingKey, Action, DeviceAuthority, DeviceId, DeviceStatus, ReadingAuthority};
 use sp_runtime::DispatchError;
 
 /// In which capacity somebody signs for a device.
@@ -13,6 +13,8 @@ pub(crate) enum Signer {
 	Owner,
 	/// As one of its keys, in whatever state that key is.
 	Key(DeviceKey),
+	/// As neither, and then only by a grant.
+	Operator,
 }
 
 impl<T: Config> Pallet<T> {
@@ -35,8 +37,9 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Finds the device that `signer` signs for and in which capacity. Says nothing yet about what the signer
-	/// may do. An owner is never a device key, so the two capacities cannot both apply.
-	pub(crate) fn resolve(
+	/// may do. An owner is never a device key, and a device key never acts as an operator, so that no two capacities
+	/// apply.
+	fn resolve(
 		signer: &AccountId,
 		device: Option<&DeviceId>,
 	) -> Result<(DeviceId, DeviceOf<T>, Signer), Error<T>> {
@@ -48,10 +51,8 @@ impl<T: Config> Pallet<T> {
 		};
 		let record = Self::live_device(&id)?;
 		let capacity = match entry {
-			None => {
-				ensure!(record.owner == *signer, Error::NotOwner);
-				Signer::Owner
-			}
+			None if record.owner == *signer => Signer::Owner,
+			None => Signer::Operator,
 			Some(entry) => {
 				ensure!(*entry.device() == id, Error::ForeignKey);
 				match entry {
@@ -60,6 +61,46 @@ impl<T: Config> Pallet<T> {
 				}
 			}
 		};
+		Ok((id, record, capacity))
+	}
+
+	/// As [`Self::resolve`], for what operators do not do.
+	pub(crate) fn resolve_owner_or_key(
+		signer: &AccountId,
+		device: Option<&DeviceId>,
+	) -> Result<(DeviceId, DeviceOf<T>, Signer), Error<T>> {
+		let resolved = Self::resolve(signer, device)?;
+		ensure!(!matches!(resolved.2, Signer::Operator), Error::NotOwner);
+		Ok(resolved)
+	}
+
+	/// As [`Self::resolve`], if the signer may do `action` for the device now.
+	pub(crate) fn authorized(
+		signer: &AccountId,
+		device: Option<&DeviceId>,
+		action: Action,
+	) -> Result<(DeviceId, DeviceOf<T>, Signer), Error<T>> {
+		let (id, record, capacity) = Self::resolve(signer, device)?;
+		match &capacity {
+			Signer::Owner => {
+				if action != Action::Close {
+					Self::ensure_active(&record)?;
+				}
+			}
+			Signer::Key(key) => {
+				Self::ensure_key_acts(&record, key)?;
+				let granted = match action {
+					Action::Manage | Action::Close => key.roles.manage,
+					Action::Trade => key.roles.trade,
+				};
+				ensure!(granted, Error::RoleMissing);
+			}
+			Signer::Operator => {
+				let grant = Self::valid_grant(signer, &id, &record)?;
+				Self::ensure_active(&record)?;
+				ensure!(grant.actions.allows(action), Error::ActionNotGranted);
+			}
+		}
 		Ok((id, record, capacity))
 	}
 
@@ -87,22 +128,7 @@ impl<T: Config> DeviceAuthority for Pallet<T> {
 		device: Option<&DeviceId>,
 		action: Action,
 	) -> Result<DeviceId, DispatchError> {
-		let (id, record, capacity) = Self::resolve(signer, device)?;
-		match capacity {
-			Signer::Owner => {
-				if action != Action::Close {
-					Self::ensure_active(&record)?;
-				}
-			}
-			Signer::Key(key) => {
-				Self::ensure_key_acts(&record, &key)?;
-				let granted = match action {
-					Action::Manage | Action::Close => key.roles.manage,
-					Action::Trade => key.roles.trade,
-				};
-				ensure!(granted, Error::<T>::RoleMissing);
-			}
-		}
+		let (id, ..) = Self::authorized(signer, device, action)?;
 		Ok(id)
 	}
 
@@ -141,7 +167,24 @@ impl<T: Config> DeviceAuthority for Pallet<T> {
 		})
 	}
 
+	fn acting_key(key: &AccountId) -> Option<ActingKey> {
+		let Some(KeyEntry::Active(key)) = Keys::<T>::get(key) else {
+			return None;
+		};
+		let record = Devices::<T>::get(&key.device)?;
+		Self::ensure_key_acts(&record, &key).ok()?;
+		Some(ActingKey {
+			device: key.device,
+			owner: record.owner,
+			generation: record.generation,
+			roles: key.roles,
+		})
+	}
+
 	fn weight() -> Weight {
-		T::WeightInfo::authorize().max(T::WeightInfo::reading_authority())
+		// `acting_key` reads a part of what `reading_authority` reads.
+		T::WeightInfo::authorize()
+			.max(T::WeightInfo::authorize_operator())
+			.max(T::WeightInfo::reading_authority())
 	}
 }

@@ -5,8 +5,9 @@
 //! payload of full length.
 
 use crate::{
-	BenchmarkHelper, Call, Config, DeviceKey, DeviceKeys, Devices, Error, Event, Introducer, KeyEntry, Keys,
-	Pallet, Registration, RetiredDevices, Rotation, authority::Signer,
+	Attestations, Batches, BenchmarkHelper, Call, Config, DeviceKey, DeviceKeys, Devices, Error, Event,
+	Introducer, KeyEntry, Keys, MAX_OPERATORS, MAX_SERVICES, Operators, Pallet, Productions, Registration,
+	RetiredDevices, Rotation, Services, TransferOffers, authority::Signer,
 };
 use alloc::{format, vec::Vec};
 use frame_benchmarking::v2::*;
@@ -20,13 +21,15 @@ use frame_support::{
 use frame_system::RawOrigin;
 use m2m_device::{
 	AccountId, Action, DeviceAuthority, DeviceId, DevicePublic, DeviceSignature, DeviceStatus, KeyClaim,
-	PossessionAction, PossessionProof, Roles, UnixMs,
+	Model, OperatorActions, PossessionAction, PossessionProof, Production, ProductionPath, Roles, Service,
+	ServiceId, Topic, UnixMs, production,
 };
 use sp_core::{H256, crypto::KeyTypeId, sr25519};
 use sp_runtime::{DispatchError, Saturating};
 
 const KEY_TYPE: KeyTypeId = KeyTypeId(*b"devi");
 const NOW: UnixMs = 1_781_308_800_000;
+const TOPIC: Topic = Topic(*b"certified-meter\0");
 
 fn generate_key(number: u32) -> sr25519::Public {
 	sp_io::crypto::sr25519_generate(KEY_TYPE, Some(format!("//{number}").into_bytes()))
@@ -122,6 +125,16 @@ fn fill_keys<T: Config>(device: &DeviceId, count: u32, expired: u32) {
 		Pallet::<T>::introduce_key(&mut record, &mut keys, account, key)
 			.unwrap_or_else(|_| panic!("the list has room"));
 	}
+	for account in &keys {
+		// Goes with the key.
+		let origin = Production {
+			issuer: account.clone(),
+			root: H256::zero(),
+			index: 0,
+			proven_at: NOW,
+		};
+		Productions::<T>::insert(account, origin);
+	}
 	for account in keys.iter().rev().take(expired as usize) {
 		Keys::<T>::mutate(account, |entry| {
 			if let Some(KeyEntry::Active(key)) = entry {
@@ -133,9 +146,81 @@ fn fill_keys<T: Config>(device: &DeviceId, count: u32, expired: u32) {
 			}
 		});
 	}
-	Pallet::<T>::raise_deposit(device, &mut record, &Signer::Owner).expect("the owner is rich");
+	Pallet::<T>::settle_deposit(device, &mut record, &Signer::Owner).expect("the owner is rich");
 	Devices::<T>::insert(device, record);
 	DeviceKeys::<T>::insert(device, keys);
+}
+
+fn operator(number: u32) -> AccountId {
+	account("operator", number, 0)
+}
+
+/// Fills the list of operators, each with every action and an end.
+fn fill_operators<T: Config>(owner: &AccountId, device: &DeviceId) {
+	for number in 0..MAX_OPERATORS {
+		Pallet::<T>::do_grant(
+			owner,
+			device,
+			operator(number),
+			OperatorActions::ALL,
+			Some(NOW + 1),
+		)
+		.expect("the list has room");
+	}
+}
+
+fn service_id(number: u32) -> ServiceId {
+	format!("{number:032}")
+		.into_bytes()
+		.try_into()
+		.expect("32 digits are an id")
+}
+
+/// A service of full length.
+fn service(number: u32) -> Service {
+	Service {
+		id: service_id(number),
+		kind: alloc::vec![b'k'; 32].try_into().expect("32 bytes are a kind"),
+		endpoint: format!("coap:{number:0123}")
+			.into_bytes()
+			.try_into()
+			.expect("128 bytes are an endpoint"),
+	}
+}
+
+/// Fills the list of services.
+fn fill_services<T: Config>(owner: &AccountId, device: &DeviceId) {
+	for number in 0..MAX_SERVICES {
+		Pallet::<T>::do_set_service(owner, Some(device.clone()), service(number)).expect("the list has room");
+	}
+}
+
+/// Offers the device to an account with twice the price and returns it with the price.
+fn offer<T: Config>(owner: &AccountId, device: &DeviceId) -> (AccountId, crate::BalanceOf<T>) {
+	let to: AccountId = account("buyer", 0, 0);
+	let price = T::Currency::minimum_balance().saturating_mul(100u32.into());
+	T::Currency::set_balance(&to, price.saturating_mul(2u32.into()));
+	Pallet::<T>::do_offer_transfer(owner, device, to.clone(), price, NOW).expect("the owner is rich");
+	(to, price)
+}
+
+/// The longest name of a model.
+fn model() -> Model {
+	BoundedVec::truncate_from(alloc::vec![b'x'; production::MAX_MODEL as usize])
+}
+
+/// A batch of `count` keys, of which `public` is the first and each sibling on its path is `sibling`.
+fn batch<T: Config>(
+	issuer: &AccountId,
+	public: &DevicePublic,
+	count: u32,
+	sibling: H256,
+	siblings: u32,
+) -> Result<(H256, ProductionPath), DispatchError> {
+	let path = ProductionPath::truncate_from(alloc::vec![sibling; siblings as usize]);
+	let root = production::path_root(public, 0, count, &path).ok_or(Error::<T>::NotInBatch)?;
+	Pallet::<T>::do_create_batch(issuer, model(), count, root)?;
+	Ok((root, path))
 }
 
 fn assert_last_event<T: Config>(event: Event<T>) {
@@ -285,13 +370,15 @@ mod benchmarks {
 		assert_eq!(DeviceKeys::<T>::get(&device).len() as u32, T::MaxKeys::get() - p);
 	}
 
+	/// By an operator, whose grant must be found.
 	#[benchmark]
 	fn suspend() {
 		let owner = rich_owner::<T>();
 		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
 
 		#[extrinsic_call]
-		_(RawOrigin::Signed(owner), device.clone());
+		_(RawOrigin::Signed(operator(MAX_OPERATORS - 1)), device.clone());
 
 		assert_last_event::<T>(Event::DeviceSuspended { device });
 	}
@@ -331,10 +418,16 @@ mod benchmarks {
 		} else {
 			fill_keys::<T>(&device, k, 0);
 		}
+		fill_operators::<T>(&owner, &device);
+		fill_services::<T>(&owner, &device);
+		offer::<T>(&owner, &device);
 
 		#[extrinsic_call]
 		_(RawOrigin::Signed(owner), device.clone());
 
+		assert!(!Operators::<T>::contains_key(&device));
+		assert!(!Services::<T>::contains_key(&device));
+		assert!(!TransferOffers::<T>::contains_key(&device));
 		assert!(RetiredDevices::<T>::contains_key(&device));
 		assert_eq!(T::Currency::total_balance_on_hold(&device), 0u32.into());
 		Ok(())
@@ -360,7 +453,271 @@ mod benchmarks {
 		Ok(())
 	}
 
-	/// A key of a device that was retired: nothing else looks at as many items.
+	#[benchmark]
+	fn grant() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+		let actions = OperatorActions {
+			manage: true,
+			trade: false,
+			suspend: false,
+		};
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(owner),
+			device.clone(),
+			operator(0),
+			actions,
+			None,
+		);
+
+		assert_last_event::<T>(Event::OperatorGranted {
+			device,
+			operator: operator(0),
+			actions,
+			expires: None,
+		});
+	}
+
+	#[benchmark]
+	fn revoke() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(owner), device.clone(), operator(0));
+
+		assert_eq!(Operators::<T>::get(&device).len() as u32, MAX_OPERATORS - 1);
+	}
+
+	#[benchmark]
+	fn offer_transfer() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		offer::<T>(&owner, &device);
+		let (to, price) = (operator(0), 1u32.into());
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(owner),
+			device.clone(),
+			to.clone(),
+			price,
+			NOW + 1,
+		);
+
+		assert_last_event::<T>(Event::TransferOffered {
+			device,
+			to,
+			price,
+			expires: NOW + 1,
+		});
+	}
+
+	#[benchmark]
+	fn accept_transfer() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+		let (to, price) = offer::<T>(&owner, &device);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(to.clone()), device.clone(), 0, price);
+
+		assert_last_event::<T>(Event::TransferAccepted {
+			device,
+			from: owner,
+			to,
+			price,
+			generation: 1,
+		});
+	}
+
+	#[benchmark]
+	fn cancel_transfer() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		offer::<T>(&owner, &device);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(owner), device.clone());
+
+		assert_last_event::<T>(Event::TransferCancelled { device });
+	}
+
+	#[benchmark]
+	fn confirm_key() -> Result<(), BenchmarkError> {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		let (to, price) = offer::<T>(&owner, &device);
+		Pallet::<T>::do_accept_transfer(&to, &device, 0, price)?;
+		let key = generate_key(0);
+		let proof = prove::<T>(&key, PossessionAction::Confirm, &to, Some(&device));
+		let key = DevicePublic::Sr25519(key).account();
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(to), device.clone(), key.clone(), proof);
+
+		assert_last_event::<T>(Event::KeyConfirmed { device, key });
+		Ok(())
+	}
+
+	#[benchmark]
+	fn set_profile() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+		let profile = Some(H256::repeat_byte(0xf0));
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(operator(MAX_OPERATORS - 1)),
+			Some(device.clone()),
+			profile,
+		);
+
+		assert_last_event::<T>(Event::ProfileSet { device, profile });
+	}
+
+	/// A longer service takes the place of a short one, so that the deposit changes too.
+	#[benchmark]
+	fn set_service() -> Result<(), BenchmarkError> {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+		fill_services::<T>(&owner, &device);
+		let longest = service(MAX_SERVICES - 1);
+		let mut short = longest.clone();
+		short.endpoint.truncate(6);
+		Pallet::<T>::do_set_service(&owner, Some(device.clone()), short)?;
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(operator(MAX_OPERATORS - 1)),
+			Some(device.clone()),
+			longest.clone(),
+		);
+
+		assert_eq!(Services::<T>::get(&device).last(), Some(&longest));
+		Ok(())
+	}
+
+	#[benchmark]
+	fn remove_service() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+		fill_services::<T>(&owner, &device);
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(operator(MAX_OPERATORS - 1)),
+			Some(device.clone()),
+			service_id(0),
+		);
+
+		assert_eq!(Services::<T>::get(&device).len() as u32, MAX_SERVICES - 1);
+	}
+
+	#[benchmark]
+	fn attest() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(owner.clone()),
+			device.clone(),
+			TOPIC,
+			H256::repeat_byte(0xc1),
+			0,
+			0,
+			NOW,
+		);
+
+		assert!(Attestations::<T>::contains_key((&device, TOPIC, &owner)));
+		assert_eq!(
+			T::Currency::total_balance_on_hold(&owner),
+			Pallet::<T>::attestation_deposit()
+		);
+	}
+
+	#[benchmark]
+	fn revoke_attestation() -> Result<(), BenchmarkError> {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		Pallet::<T>::do_attest(&owner, device.clone(), TOPIC, H256::zero(), 0, 0, NOW)?;
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(owner.clone()), device, TOPIC);
+
+		assert_eq!(T::Currency::total_balance_on_hold(&owner), 0u32.into());
+		Ok(())
+	}
+
+	#[benchmark]
+	fn create_batch() {
+		let issuer = rich_owner::<T>();
+		let root = H256::repeat_byte(0xba);
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(issuer.clone()), model(), u32::MAX, root);
+
+		assert!(Batches::<T>::contains_key(&issuer, root));
+		assert_eq!(
+			T::Currency::total_balance_on_hold(&issuer),
+			Pallet::<T>::batch_deposit()
+		);
+	}
+
+	/// The owner names another batch for a key whose origin was known.
+	#[benchmark]
+	fn prove_production(p: Linear<0, { production::MAX_PATH }>) -> Result<(), BenchmarkError> {
+		let owner = rich_owner::<T>();
+		register::<T>(&owner);
+		let public = DevicePublic::Sr25519(generate_key(0));
+		let key = public.account();
+		// Two keys, of which the first is ours: no path of the batch below has this sibling.
+		let (first, path) = batch::<T>(&owner, &public, 2, H256::repeat_byte(0xee), 1)?;
+		Pallet::<T>::do_prove_production(&owner, key.clone(), owner.clone(), first, 0, path)?;
+		// The first key has a path of `p` hashes if there is one key more than half of that many levels hold.
+		let count = p.checked_sub(1).map_or(1, |level| (1 << level) + 1);
+		let (root, path) = batch::<T>(&owner, &public, count, H256::repeat_byte(0x11), p)?;
+
+		#[extrinsic_call]
+		_(
+			RawOrigin::Signed(owner.clone()),
+			key.clone(),
+			owner.clone(),
+			root,
+			0,
+			path,
+		);
+
+		assert_eq!(
+			Productions::<T>::get(&key).map(|production| production.root),
+			Some(root)
+		);
+		Ok(())
+	}
+
+	#[benchmark]
+	fn revoke_batch() -> Result<(), BenchmarkError> {
+		let issuer = rich_owner::<T>();
+		let root = H256::repeat_byte(0xba);
+		Pallet::<T>::do_create_batch(&issuer, model(), 1, root)?;
+
+		#[extrinsic_call]
+		_(RawOrigin::Signed(issuer.clone()), root);
+
+		assert_last_event::<T>(Event::BatchRevoked { issuer, root });
+		Ok(())
+	}
+
+	/// A key of a device that was retired: for keys and owners nothing else looks at as many items.
 	#[benchmark]
 	fn authorize() -> Result<(), BenchmarkError> {
 		let owner = rich_owner::<T>();
@@ -376,6 +733,22 @@ mod benchmarks {
 
 		assert_eq!(answer, Err(DispatchError::from(Error::<T>::DeviceRetired)));
 		Ok(())
+	}
+
+	#[benchmark]
+	fn authorize_operator() {
+		let owner = rich_owner::<T>();
+		let device = register::<T>(&owner);
+		fill_operators::<T>(&owner, &device);
+		let operator = operator(MAX_OPERATORS - 1);
+		let answer;
+
+		#[block]
+		{
+			answer = Pallet::<T>::participant(&operator, Some(&device), Action::Trade);
+		}
+
+		assert_eq!(answer, Ok(device));
 	}
 
 	#[benchmark]

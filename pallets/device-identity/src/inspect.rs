@@ -1,12 +1,13 @@
 //! Read access for other pallets and for runtime APIs.
 
 use crate::{
-	Config, DeviceKeys, DeviceSnapshot, Devices, KeyEntry, Keys, OwnedDevices, Pallet, RetiredDevices,
+	BalanceOf, Config, DeviceKeys, DeviceSnapshot, Devices, KeyEntry, Keys, Operators, OwnedDevices, Pallet,
+	RetiredDevices, Services, TransferOffers,
 };
 use alloc::vec::Vec;
-use m2m_device::{AccountId, DeviceId, DeviceInspect, DeviceStatus, KeyRecord};
+use m2m_device::{AccountId, DeviceId, DeviceInspect, DeviceStatus, KeyRecord, Production, Topic};
 
-/// Most devices in one page of [`Pallet::devices_of`].
+/// Most items in one page of [`Pallet::devices_of`] and [`Pallet::attestations`].
 pub const MAX_PAGE: u32 = 256;
 
 impl<T: Config> DeviceInspect for Pallet<T> {
@@ -34,11 +35,19 @@ impl<T: Config> DeviceInspect for Pallet<T> {
 			KeyEntry::Removed(_) => None,
 		}
 	}
+
+	fn has_attestation(device: &DeviceId, topic: Topic, issuers: &[AccountId], same_owner: bool) -> bool {
+		Self::is_attested(device, topic, issuers, same_owner)
+	}
+
+	fn production(key: &AccountId) -> Option<Production> {
+		Self::standing_production(key)
+	}
 }
 
 impl<T: Config> Pallet<T> {
 	/// A device with its keys, live or retired; `None` if the chain never knew it.
-	pub fn snapshot(device: &DeviceId) -> Option<DeviceSnapshot> {
+	pub fn snapshot(device: &DeviceId) -> Option<DeviceSnapshot<BalanceOf<T>>> {
 		if let Some(record) = Devices::<T>::get(device) {
 			let keys = DeviceKeys::<T>::get(device);
 			return Some(DeviceSnapshot {
@@ -49,6 +58,10 @@ impl<T: Config> Pallet<T> {
 				auth_version: record.auth_version,
 				gateway: record.gateway,
 				keys: keys.iter().filter_map(<Self as DeviceInspect>::key).collect(),
+				profile: record.profile,
+				operators: Operators::<T>::get(device).into_inner(),
+				services: Services::<T>::get(device).into_inner(),
+				offer: TransferOffers::<T>::get(device),
 			});
 		}
 		RetiredDevices::<T>::get(device).map(|retired| DeviceSnapshot {
@@ -59,6 +72,10 @@ impl<T: Config> Pallet<T> {
 			auth_version: retired.auth_version,
 			gateway: None,
 			keys: Vec::new(),
+			profile: None,
+			operators: Vec::new(),
+			services: Vec::new(),
+			offer: None,
 		})
 	}
 

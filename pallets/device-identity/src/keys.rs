@@ -2,7 +2,7 @@
 
 use crate::{
 	Config, DeviceKey, DeviceKeys, DeviceOf, Devices, Error, Event, Introducer, KeyEntry, KeyList, Keys,
-	Pallet, RemovedKey, Rotation, authority::Signer,
+	Pallet, Productions, RemovedKey, Rotation, authority::Signer,
 };
 use frame_support::{ensure, traits::Get};
 use m2m_device::{AccountId, DeviceId, DevicePublic, PossessionAction, PossessionProof, Roles, UnixMs};
@@ -19,21 +19,17 @@ impl<T: Config> Pallet<T> {
 	) -> Result<(), Error<T>> {
 		record.keys_introduced = record.keys_introduced.checked_add(1).ok_or(Error::TooManyKeys)?;
 		keys.try_push(account.clone()).map_err(|_| Error::TooManyKeys)?;
-		Self::note_signing_keys_changed(record, key.roles);
+		if key.roles.authenticate {
+			// Each key costs a deposit, so nobody counts to the end.
+			record.auth_version.saturating_inc();
+		}
 		frame_system::Pallet::<T>::inc_sufficients(&account);
 		Keys::<T>::insert(account, KeyEntry::Active(key));
 		Ok(())
 	}
 
-	/// Counts a change in the set of keys that sign telemetry, if a key with these roles is in it.
-	fn note_signing_keys_changed(record: &mut DeviceOf<T>, roles: Roles) {
-		if roles.authenticate {
-			// There are at most two changes a key, and each key costs a deposit.
-			record.auth_version.saturating_inc();
-		}
-	}
-
-	/// Turns a key into a tombstone and drops its account's reference. Whoever calls this takes it off the list.
+	/// Turns a key into a tombstone, forgets where it was made and drops its account's reference. Whoever calls this
+	/// takes it off the list.
 	pub(crate) fn bury_key(account: &AccountId, key: DeviceKey, now: UnixMs) {
 		let tombstone = RemovedKey {
 			device: key.device,
@@ -42,6 +38,7 @@ impl<T: Config> Pallet<T> {
 			valid_until: key.rotation.map_or(now, |rotation| rotation.at),
 		};
 		Keys::<T>::insert(account, KeyEntry::Removed(tombstone));
+		Productions::<T>::remove(account);
 		frame_system::Pallet::<T>::dec_sufficients(account);
 	}
 
@@ -64,7 +61,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// A key in the list of this device.
-	fn listed_key(device: &DeviceId, account: &AccountId) -> Result<DeviceKey, Error<T>> {
+	pub(crate) fn listed_key(device: &DeviceId, account: &AccountId) -> Result<DeviceKey, Error<T>> {
 		match Keys::<T>::get(account).ok_or(Error::UnknownKey)? {
 			entry if entry.device() != device => Err(Error::ForeignKey),
 			KeyEntry::Removed(_) => Err(Error::KeyRemoved),
@@ -80,17 +77,16 @@ impl<T: Config> Pallet<T> {
 		roles: Roles,
 		proof: PossessionProof,
 	) -> Result<u32, DispatchError> {
-		let (id, mut record, signer) = Self::resolve(who, device.as_ref())?;
-		let introduced_by = match &signer {
-			Signer::Owner => Introducer::Owner,
-			Signer::Key(key) => {
-				Self::ensure_key_acts(&record, key)?;
-				ensure!(
-					key.roles.manage && key.roles.contains(roles),
-					Error::<T>::RoleMissing
-				);
-				Introducer::Key(key.line.clone())
-			}
+		let (id, mut record, signer) = Self::resolve_owner_or_key(who, device.as_ref())?;
+		let introduced_by = if let Signer::Key(key) = &signer {
+			Self::ensure_key_acts(&record, key)?;
+			ensure!(
+				key.roles.manage && key.roles.contains(roles),
+				Error::<T>::RoleMissing
+			);
+			Introducer::Key(key.line.clone())
+		} else {
+			Introducer::Owner
 		};
 		let now = Self::now();
 		let account = public.account();
@@ -118,7 +114,7 @@ impl<T: Config> Pallet<T> {
 			rotation: None,
 		};
 		Self::introduce_key(&mut record, &mut keys, account.clone(), key)?;
-		Self::raise_deposit(&id, &mut record, &signer)?;
+		Self::settle_deposit(&id, &mut record, &signer)?;
 		Devices::<T>::insert(&id, record);
 		DeviceKeys::<T>::insert(&id, keys);
 		Self::deposit_event(Event::KeyAdded {
@@ -143,7 +139,7 @@ impl<T: Config> Pallet<T> {
 			overlap_ms <= T::MaxRotationOverlap::get(),
 			Error::<T>::OverlapTooLong
 		);
-		let (id, mut record, signer) = Self::resolve(who, device.as_ref())?;
+		let (id, mut record, signer) = Self::resolve_owner_or_key(who, device.as_ref())?;
 		if let Signer::Key(key) = &signer {
 			Self::ensure_key_acts(&record, key)?;
 			ensure!(*who == old, Error::<T>::NotOwnKey);
@@ -192,7 +188,7 @@ impl<T: Config> Pallet<T> {
 			Keys::<T>::insert(&old, KeyEntry::Active(replaced));
 		}
 		Self::introduce_key(&mut record, &mut keys, account.clone(), key)?;
-		Self::raise_deposit(&id, &mut record, &signer)?;
+		Self::settle_deposit(&id, &mut record, &signer)?;
 		Devices::<T>::insert(&id, record);
 		DeviceKeys::<T>::insert(&id, keys);
 		Self::deposit_event(Event::KeyRotated {
@@ -210,7 +206,7 @@ impl<T: Config> Pallet<T> {
 		device: Option<DeviceId>,
 		account: AccountId,
 	) -> Result<u32, DispatchError> {
-		let (id, mut record, signer) = Self::resolve(who, device.as_ref())?;
+		let (id, record, signer) = Self::resolve_owner_or_key(who, device.as_ref())?;
 		if let Signer::Key(key) = &signer {
 			Self::ensure_key_acts(&record, key)?;
 			ensure!(key.roles.manage, Error::<T>::RoleMissing);
@@ -223,12 +219,8 @@ impl<T: Config> Pallet<T> {
 			let added_it = removed.introduced_by == Introducer::Key(key.line.clone());
 			ensure!(account == *who || added_it, Error::<T>::NotIntroducedBySigner);
 		}
-		if removed.rotation.is_none() {
-			Self::note_signing_keys_changed(&mut record, removed.roles);
-		}
 		keys.retain(|listed| *listed != account);
 		Self::bury_key(&account, removed, now);
-		Devices::<T>::insert(&id, record);
 		DeviceKeys::<T>::insert(&id, keys);
 		Self::deposit_event(Event::KeyRemoved {
 			device: id,

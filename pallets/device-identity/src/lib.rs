@@ -3,6 +3,7 @@
 
 extern crate alloc;
 
+mod attestations;
 mod authority;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
@@ -11,9 +12,13 @@ mod keys;
 mod lifecycle;
 #[cfg(test)]
 mod mock;
+mod operators;
+mod production;
 mod registration;
+mod services;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod try_state;
 mod types;
 pub mod weights;
@@ -26,8 +31,20 @@ pub use types::{
 };
 pub use weights::WeightInfo;
 
-use frame_support::{BoundedVec, traits::fungible::Inspect};
-use m2m_device::AccountId;
+use frame_support::{
+	BoundedVec,
+	traits::{
+		ConstU32,
+		fungible::{Inspect, InspectHold},
+	},
+};
+use m2m_device::{AccountId, Attestation, Batch, Operator, Service, TransferOffer};
+
+/// Most operators of a device.
+pub const MAX_OPERATORS: u32 = 8;
+
+/// Most services of a device.
+pub const MAX_SERVICES: u32 = 8;
 
 /// Money, in the smallest unit of the token.
 pub type BalanceOf<T> = <<T as Config>::Currency as Inspect<AccountId>>::Balance;
@@ -37,6 +54,24 @@ pub type DeviceOf<T> = Device<BalanceOf<T>>;
 
 /// Accounts of the keys of one device, in the order in which they were introduced.
 pub type KeyList<T> = BoundedVec<AccountId, <T as Config>::MaxKeys>;
+
+/// Operators of one device, in the order in which they were granted.
+pub type OperatorList = BoundedVec<Operator, ConstU32<MAX_OPERATORS>>;
+
+/// Services of one device, in the order in which their ids were first set.
+pub type ServiceList = BoundedVec<Service, ConstU32<MAX_SERVICES>>;
+
+/// An offer of a device as it is stored.
+pub type OfferOf<T> = TransferOffer<BalanceOf<T>>;
+
+/// An attestation as it is stored.
+pub type AttestationOf<T> = Attestation<BalanceOf<T>>;
+
+/// A production batch as it is stored.
+pub type BatchOf<T> = Batch<BalanceOf<T>>;
+
+/// Why money is held, over all pallets of the runtime.
+pub type HoldReasonOf<T> = <<T as Config>::Currency as InspectHold<AccountId>>::Reason;
 
 /// Lets benchmarks set the clock.
 #[cfg(feature = "runtime-benchmarks")]
@@ -55,7 +90,10 @@ pub mod pallet {
 		traits::{Footprint, UnixTime, fungible},
 	};
 	use frame_system::pallet_prelude::*;
-	use m2m_device::{DeviceId, DevicePublic, DeviceStatus, PossessionProof, Roles, UnixMs};
+	use m2m_device::{
+		DeviceId, DevicePublic, DeviceStatus, Model, OperatorActions, PossessionProof, Production,
+		ProductionPath, Roles, ServiceId, Topic, UnixMs,
+	};
 	use sp_core::H256;
 	use sp_runtime::{Saturating, traits::Convert};
 
@@ -80,11 +118,16 @@ pub mod pallet {
 		type Genesis: Get<[u8; 32]>;
 
 		/// The deposit for the storage of a device, held on its wallet. The footprint is one blob with all the
-		/// bytes that the device ever put into state, removed keys included.
+		/// bytes that the device has in state: removed keys, operators, services and a pending offer included, and the
+		/// proven origin of each key. An attestation and a production batch are a blob each, held on their issuer.
 		///
 		/// One more key must raise the price by at least [`Config::TombstonePrice`], and a device with one key
 		/// must cost at least twice that.
 		type DepositPrice: Convert<Footprint, BalanceOf<Self>>;
+
+		/// Why other pallets hold deposits on wallets. A deposit stays on the wallet when the device changes its
+		/// owner; whatever else is held there must be closed before.
+		type OtherDeposits: Get<&'static [HoldReasonOf<Self>]>;
 
 		/// What is burnt at retirement for each tombstone that stays for ever: one for the device and one for each
 		/// key that it ever had.
@@ -112,12 +155,17 @@ pub mod pallet {
 		type BenchmarkHelper: BenchmarkHelper;
 	}
 
-	/// Why money of a wallet is held.
+	/// Why money is held: of a wallet for the device, of an issuer for what it said.
 	#[pallet::composite_enum]
 	pub enum HoldReason {
-		/// For the storage of the device and its keys. Released when the device is retired.
+		/// For the storage of the device with its keys, operators, services and pending offer. Grows and shrinks
+		/// with them; released when the device is retired.
 		#[codec(index = 0)]
 		DeviceDeposit,
+		/// On an issuer, for the storage of its attestations and production batches. That of an attestation is released
+		/// when the issuer revokes it; a batch stays for ever, and so does its deposit.
+		#[codec(index = 1)]
+		AttestationDeposit,
 	}
 
 	/// Devices that are not retired. The id is also the wallet's account.
@@ -144,9 +192,54 @@ pub mod pallet {
 	pub type OwnedDevices<T: Config> =
 		StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, DeviceId, ()>;
 
+	/// Who may act for a device besides its keys and its owner. Never an empty list; no account is in it twice, and
+	/// the owner is not in it.
+	///
+	/// Goes with the last grant, when the device changes its owner, and with the device.
+	#[pallet::storage]
+	pub type Operators<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, OperatorList, ValueQuery>;
+
+	/// Where a device can be reached. Never an empty list; no id is in it twice.
+	///
+	/// Goes with the last service, and with the device.
+	#[pallet::storage]
+	pub type Services<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, ServiceList, ValueQuery>;
+
+	/// Devices that are offered to a new owner, who is not the present one.
+	///
+	/// Goes when the offer is accepted or taken back, and with the device.
+	#[pallet::storage]
+	pub type TransferOffers<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, OfferOf<T>>;
+
 	/// Tombstones of retired devices. Never removed.
 	#[pallet::storage]
 	pub type RetiredDevices<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, RetiredDevice>;
+
+	/// What others say about a device, by device, topic and issuer.
+	///
+	/// Goes when its issuer revokes it, which is possible for ever; it outlives its expiry, the owner and the device.
+	#[pallet::storage]
+	pub type Attestations<T: Config> = StorageNMap<
+		_,
+		(
+			NMapKey<Blake2_128Concat, DeviceId>,
+			NMapKey<Blake2_128Concat, Topic>,
+			NMapKey<Blake2_128Concat, AccountId>,
+		),
+		AttestationOf<T>,
+	>;
+
+	/// Production batches by issuer and Merkle root. Never removed: a revoked batch must not come back.
+	#[pallet::storage]
+	pub type Batches<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, AccountId, Blake2_128Concat, H256, BatchOf<T>>;
+
+	/// Proven origin of keys that are [`KeyEntry::Active`] in [`Keys`], by key account. The batch is in [`Batches`];
+	/// if it was revoked, the entry says nothing.
+	///
+	/// Goes with the key.
+	#[pallet::storage]
+	pub type Productions<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, Production>;
 
 	/// What happened.
 	#[pallet::event]
@@ -206,7 +299,7 @@ pub mod pallet {
 			/// Account of the key.
 			key: AccountId,
 		},
-		/// A device was suspended by its owner.
+		/// A device was suspended by its owner or an operator.
 		DeviceSuspended {
 			/// The device.
 			device: DeviceId,
@@ -241,6 +334,126 @@ pub mod pallet {
 			/// How much.
 			amount: BalanceOf<T>,
 		},
+		/// An account may act for a device from now on. An earlier grant of the same account is replaced.
+		OperatorGranted {
+			/// The device.
+			device: DeviceId,
+			/// Who may act.
+			operator: AccountId,
+			/// What it may do.
+			actions: OperatorActions,
+			/// Last moment at which it may, unix milliseconds; `None` for no end.
+			expires: Option<UnixMs>,
+		},
+		/// An account may not act for a device any more.
+		OperatorRevoked {
+			/// The device.
+			device: DeviceId,
+			/// Who could act.
+			operator: AccountId,
+		},
+		/// A device was offered to a new owner. An earlier offer is replaced.
+		TransferOffered {
+			/// The device.
+			device: DeviceId,
+			/// Who may accept.
+			to: AccountId,
+			/// What the new owner pays.
+			price: BalanceOf<T>,
+			/// Last moment at which the offer can be accepted, unix milliseconds.
+			expires: UnixMs,
+		},
+		/// A device changed its owner. Its operators are gone and its keys wait to be confirmed.
+		TransferAccepted {
+			/// The device.
+			device: DeviceId,
+			/// The old owner.
+			from: AccountId,
+			/// The new owner.
+			to: AccountId,
+			/// What the new owner paid.
+			price: BalanceOf<T>,
+			/// How often the device has changed its owner now.
+			generation: u32,
+		},
+		/// An offer was taken back, or cleared away after its end.
+		TransferCancelled {
+			/// The device.
+			device: DeviceId,
+		},
+		/// A key goes on under the device's new owner.
+		KeyConfirmed {
+			/// The device.
+			device: DeviceId,
+			/// Account of the key.
+			key: AccountId,
+		},
+		/// A device is described by another document, or by none.
+		ProfileSet {
+			/// The device.
+			device: DeviceId,
+			/// Hash of the document.
+			profile: Option<H256>,
+		},
+		/// A service was published. An earlier one with the same id is replaced.
+		ServiceSet {
+			/// The device.
+			device: DeviceId,
+			/// Id of the service.
+			service: ServiceId,
+		},
+		/// A service was withdrawn.
+		ServiceRemoved {
+			/// The device.
+			device: DeviceId,
+			/// Id of the service.
+			service: ServiceId,
+		},
+		/// An issuer vouches for a device. Its earlier attestation of the same topic is replaced.
+		Attested {
+			/// The device.
+			device: DeviceId,
+			/// What it is about.
+			topic: Topic,
+			/// Who vouches.
+			issuer: AccountId,
+		},
+		/// An issuer took its attestation back.
+		AttestationRevoked {
+			/// The device.
+			device: DeviceId,
+			/// What it was about.
+			topic: Topic,
+			/// Who vouched.
+			issuer: AccountId,
+		},
+		/// A manufacturer committed to the keys of a production batch.
+		BatchCreated {
+			/// The manufacturer.
+			issuer: AccountId,
+			/// Merkle root of the keys.
+			root: H256,
+			/// How many keys.
+			count: u32,
+		},
+		/// It was shown where a key was made. What was known of it before is replaced.
+		ProductionProven {
+			/// Account of the key.
+			key: AccountId,
+			/// The manufacturer.
+			issuer: AccountId,
+			/// Merkle root of the batch.
+			root: H256,
+			/// Place of the key in the batch, from 0.
+			index: u32,
+		},
+		/// A manufacturer disowned a production batch. It proves nothing any more.
+		BatchRevoked {
+			/// The manufacturer.
+			issuer: AccountId,
+			/// Merkle root of the batch.
+			root: H256,
+		},
 	}
 
 	/// Why a call was refused. A refused call changes nothing.
@@ -254,7 +467,8 @@ pub mod pallet {
 		DeviceSuspended,
 		/// The device was reported lost; nothing that it signed is accepted.
 		DeviceLost,
-		/// The signer is neither a key of the device nor its owner, or the call is for the owner alone.
+		/// The signer is neither a key of the device nor its owner, and no operator of it either; or the call is for
+		/// the owner alone.
 		NotOwner,
 		/// The account is or was a device key and so cannot own devices.
 		OwnerIsDeviceKey,
@@ -317,6 +531,62 @@ pub mod pallet {
 		/// The amount is more than the wallet can give. The wallet of a device keeps the existential deposit; that of
 		/// a retired one gives everything or keeps it too.
 		ExceedsWithdrawable,
+		/// A grant must allow at least one action.
+		NoActions,
+		/// The account owns the device already.
+		AlreadyOwner,
+		/// The account is or was a device key and so cannot be an operator.
+		OperatorIsDeviceKey,
+		/// The device has as many operators as it may have.
+		TooManyOperators,
+		/// The account has no grant for this device.
+		NoGrant,
+		/// The grant's time is over.
+		GrantExpired,
+		/// The grant does not allow this.
+		ActionNotGranted,
+		/// The device is not offered to anybody.
+		NoOffer,
+		/// The device is offered to somebody else.
+		NotOffered,
+		/// The offer's time is over.
+		OfferExpired,
+		/// The device changed its owner since the signer looked.
+		GenerationMismatch,
+		/// The device is not offered at this price.
+		PriceMismatch,
+		/// The new owner's free balance above the existential deposit does not cover the price.
+		NewOwnerCannotPay,
+		/// The key was introduced or confirmed under the present owner.
+		AlreadyConfirmed,
+		/// A part of the service does not have the form that it must have.
+		BadService,
+		/// The device has as many services as it may have.
+		TooManyServices,
+		/// The device has no service with this id.
+		UnknownService,
+		/// The account is or was a device key and so vouches for nothing.
+		IssuerIsDeviceKey,
+		/// The topic is not 1 to 16 small letters, digits and `-` with zeros behind them.
+		BadTopic,
+		/// The attestation's time is over already.
+		AttestationExpired,
+		/// The device got another key that signs telemetry since the signer looked.
+		AuthVersionMismatch,
+		/// The signer has no attestation of this device and topic.
+		UnknownAttestation,
+		/// The issuer's free balance above the existential deposit does not cover the deposit.
+		IssuerCannotPay,
+		/// The issuer has made a batch with this root already; it may be revoked.
+		BatchExists,
+		/// The issuer never made a batch with this root.
+		UnknownBatch,
+		/// The batch was revoked.
+		BatchRevoked,
+		/// It is known already where the key was made, and that batch stands. Only the owner of the device names another.
+		AlreadyProven,
+		/// The path does not lead from the key, at this index, to the root of the batch.
+		NotInBatch,
 	}
 
 	#[pallet::hooks]
@@ -554,11 +824,11 @@ pub mod pallet {
 		/// Stops an active device. It does nothing new, but readings taken before may still be delivered.
 		///
 		/// ## Dispatch origin
-		/// Signed by the owner.
+		/// Signed by the owner, or by an operator with `suspend`.
 		///
 		/// ## Errors
-		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::AlreadySuspended`],
-		/// [`Error::InvalidTransition`] for a lost device.
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::GrantExpired`],
+		/// [`Error::ActionNotGranted`], [`Error::AlreadySuspended`], [`Error::InvalidTransition`] for a lost device.
 		///
 		/// ## Events
 		/// [`Event::DeviceSuspended`].
@@ -615,9 +885,9 @@ pub mod pallet {
 		/// Signed by the owner, whatever the status of the device.
 		///
 		/// ## Details
-		/// All keys become tombstones and lose their references, the deposit is released, `TombstonePrice` is burnt
-		/// for the device and for each key that it ever had, and the rest of the wallet goes to the owner. What
-		/// comes into the wallet later, the last owner can withdraw.
+		/// All keys become tombstones and lose their references, operators, services and a pending offer go, the
+		/// deposit is released, `TombstonePrice` is burnt for the device and for each key that it ever had, and the
+		/// rest of the wallet goes to the owner. What comes into the wallet later, the last owner can withdraw.
 		///
 		/// ## Errors
 		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::OpenPositions`],
@@ -658,6 +928,397 @@ pub mod pallet {
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_withdraw(&who, &device, amount)
+		}
+
+		/// Lets an account act for a device. An earlier grant of the same account is replaced; grants that have
+		/// expired are dropped on the way.
+		///
+		/// ## Dispatch origin
+		/// Signed by the owner, whatever the status of the device.
+		///
+		/// ## Details
+		/// An operator acts while the device is active, its grant has not expired and the owner is the same. It
+		/// introduces and removes no keys, and moves no money of the wallet but what it trades. The deposit grows
+		/// with the list; the owner pays.
+		///
+		/// ## Parameters
+		/// - `device`: the device.
+		/// - `operator`: who may act; not the owner, and never a device key.
+		/// - `actions`: what it may do; at least one action.
+		/// - `expires`: last moment of the grant, unix milliseconds; `None` for no end.
+		///
+		/// ## Errors
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::NoActions`],
+		/// [`Error::AlreadyOwner`], [`Error::OperatorIsDeviceKey`], [`Error::GrantExpired`],
+		/// [`Error::TooManyOperators`], [`Error::OwnerCannotPay`].
+		///
+		/// ## Events
+		/// [`Event::OperatorGranted`].
+		#[pallet::call_index(11)]
+		#[pallet::weight(T::WeightInfo::grant())]
+		pub fn grant(
+			origin: OriginFor<T>,
+			device: DeviceId,
+			operator: AccountId,
+			actions: OperatorActions,
+			expires: Option<UnixMs>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_grant(&who, &device, operator, actions, expires)
+		}
+
+		/// Ends a grant at once. What its deposit held becomes free money of the wallet.
+		///
+		/// ## Dispatch origin
+		/// Signed by the owner or by the operator itself, whatever the status of the device.
+		///
+		/// ## Errors
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::NoGrant`].
+		///
+		/// ## Events
+		/// [`Event::OperatorRevoked`].
+		#[pallet::call_index(12)]
+		#[pallet::weight(T::WeightInfo::revoke())]
+		pub fn revoke(origin: OriginFor<T>, device: DeviceId, operator: AccountId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_revoke(&who, &device, operator)
+		}
+
+		/// Offers a device to a new owner. An earlier offer is replaced.
+		///
+		/// ## Dispatch origin
+		/// Signed by the owner, whatever the status of the device.
+		///
+		/// ## Details
+		/// Nothing changes before the offer is accepted. The deposit grows by the storage of the offer; the owner
+		/// pays.
+		///
+		/// ## Parameters
+		/// - `device`: the device.
+		/// - `to`: who may accept; not the owner, and never a device key.
+		/// - `price`: what the new owner pays, in the smallest unit; zero for a gift.
+		/// - `expires`: last moment at which the offer can be accepted, unix milliseconds.
+		///
+		/// ## Errors
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::AlreadyOwner`],
+		/// [`Error::OwnerIsDeviceKey`], [`Error::OfferExpired`], [`Error::OwnerCannotPay`].
+		///
+		/// ## Events
+		/// [`Event::TransferOffered`].
+		#[pallet::call_index(13)]
+		#[pallet::weight(T::WeightInfo::offer_transfer())]
+		pub fn offer_transfer(
+			origin: OriginFor<T>,
+			device: DeviceId,
+			to: AccountId,
+			price: BalanceOf<T>,
+			expires: UnixMs,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_offer_transfer(&who, &device, to, price, expires)
+		}
+
+		/// Takes over a device that is offered to the signer.
+		///
+		/// ## Dispatch origin
+		/// Signed by the account to which the device is offered. It must not be, nor ever have been, a device key.
+		///
+		/// ## Details
+		/// The old owner gets the price and the wallet's free balance above the existential deposit, in one
+		/// payment. If its account ended and that payment is too small to open it again, the money stays in the
+		/// wallet: dust never stops a transfer. Operators and the offer go. Keys stay, but none does anything before
+		/// the new owner confirms it. Services, the profile, the status and the deposits of what the device owns
+		/// stay as they are.
+		///
+		/// ## Parameters
+		/// - `device`: the device.
+		/// - `expected_generation`: how often the device changed its owner when the signer looked.
+		/// - `price`: the price that the signer agrees to; it must be the offer's.
+		///
+		/// ## Errors
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NoOffer`], [`Error::NotOffered`],
+		/// [`Error::OfferExpired`], [`Error::GenerationMismatch`], [`Error::PriceMismatch`],
+		/// [`Error::OwnerIsDeviceKey`], [`Error::OpenPositions`], [`Error::NewOwnerCannotPay`].
+		///
+		/// ## Events
+		/// [`Event::TransferAccepted`].
+		#[pallet::call_index(14)]
+		#[pallet::weight(T::WeightInfo::accept_transfer())]
+		pub fn accept_transfer(
+			origin: OriginFor<T>,
+			device: DeviceId,
+			expected_generation: u32,
+			price: BalanceOf<T>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_accept_transfer(&who, &device, expected_generation, price)
+		}
+
+		/// Takes an offer back. What its deposit held becomes free money of the wallet.
+		///
+		/// ## Dispatch origin
+		/// Signed by the owner, whatever the status of the device; once the offer has expired, by anybody.
+		///
+		/// ## Errors
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NoOffer`], [`Error::NotOwner`].
+		///
+		/// ## Events
+		/// [`Event::TransferCancelled`].
+		#[pallet::call_index(15)]
+		#[pallet::weight(T::WeightInfo::cancel_transfer())]
+		pub fn cancel_transfer(origin: OriginFor<T>, device: DeviceId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_cancel_transfer(&who, &device)
+		}
+
+		/// Lets a key go on under a new owner. From then on it is a key that the owner introduced.
+		///
+		/// ## Dispatch origin
+		/// Signed by the owner, whatever the status of the device.
+		///
+		/// ## Parameters
+		/// - `device`: the device.
+		/// - `key`: account of a key of the device that was not rotated.
+		/// - `proof`: the key's signature over a `KeyClaim` with action `Confirm`, the device, its owner and the
+		///   roles of the key.
+		///
+		/// ## Errors
+		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::UnknownKey`],
+		/// [`Error::ForeignKey`], [`Error::KeyRemoved`], [`Error::KeyRotated`], [`Error::AlreadyConfirmed`],
+		/// [`Error::ProofExpired`], [`Error::ProofTooLong`], [`Error::BadProof`].
+		///
+		/// ## Events
+		/// [`Event::KeyConfirmed`].
+		#[pallet::call_index(16)]
+		#[pallet::weight(T::WeightInfo::confirm_key())]
+		pub fn confirm_key(
+			origin: OriginFor<T>,
+			device: DeviceId,
+			key: AccountId,
+			proof: PossessionProof,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_confirm_key(&who, &device, key, proof)
+		}
+
+		/// Names the document that describes a device, for example a W3C Thing Description.
+		///
+		/// ## Dispatch origin
+		/// Signed by the owner, by an operator with `manage`, or by a key of the device with `manage`, while the
+		/// device is active.
+		///
+		/// ## Parameters
+		/// - `device`: the device; `None` for that of the signing key.
+		/// - `profile`: hash of the document; `None` for no document.
+		///
+		/// ## Errors
+		/// Those of `DeviceAuthority::authorize` for `Action::Manage`: [`Error::UnknownDevice`],
+		/// [`Error::DeviceRetired`], [`Error::DeviceSuspended`], [`Error::DeviceLost`], [`Error::NotOwner`],
+		/// [`Error::GrantExpired`], [`Error::ActionNotGranted`], [`Error::UnknownKey`], [`Error::ForeignKey`],
+		/// [`Error::KeyRemoved`], [`Error::KeyRotated`], [`Error::KeyUnconfirmed`], [`Error::RoleMissing`].
+		///
+		/// ## Events
+		/// [`Event::ProfileSet`].
+		#[pallet::call_index(17)]
+		#[pallet::weight(T::WeightInfo::set_profile())]
+		pub fn set_profile(
+			origin: OriginFor<T>,
+			device: Option<DeviceId>,
+			profile: Option<H256>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_set_profile(&who, device, profile)
+		}
+
+		/// Publishes where a device can be reached. A service with the same id is replaced.
+		///
+		/// ## Dispatch origin
+		/// As [`Pallet::set_profile`].
+		///
+		/// ## Details
+		/// The deposit follows the length of the list. The owner pays what the owner signs; for a key or an operator
+		/// the wallet pays from its free money.
+		///
+		/// ## Parameters
+		/// - `device`: the device; `None` for that of the signing key.
+		/// - `service`: the service.
+		///
+		/// ## Errors
+		/// Those of [`Pallet::set_profile`], and [`Error::BadService`], [`Error::TooManyServices`],
+		/// [`Error::OwnerCannotPay`], [`Error::WalletCannotPay`].
+		///
+		/// ## Events
+		/// [`Event::ServiceSet`].
+		#[pallet::call_index(18)]
+		#[pallet::weight(T::WeightInfo::set_service())]
+		pub fn set_service(
+			origin: OriginFor<T>,
+			device: Option<DeviceId>,
+			service: Service,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_set_service(&who, device, service)
+		}
+
+		/// Withdraws a service. What its deposit held becomes free money of the wallet.
+		///
+		/// ## Dispatch origin
+		/// As [`Pallet::set_profile`]; the owner also when the device is not active.
+		///
+		/// ## Parameters
+		/// - `device`: the device; `None` for that of the signing key.
+		/// - `id`: id of the service.
+		///
+		/// ## Errors
+		/// Those of [`Pallet::set_profile`], and [`Error::UnknownService`].
+		///
+		/// ## Events
+		/// [`Event::ServiceRemoved`].
+		#[pallet::call_index(19)]
+		#[pallet::weight(T::WeightInfo::remove_service())]
+		pub fn remove_service(
+			origin: OriginFor<T>,
+			device: Option<DeviceId>,
+			id: ServiceId,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_remove_service(&who, device, id)
+		}
+
+		/// Vouches for a device. The signer's earlier attestation of the same topic is replaced.
+		///
+		/// ## Dispatch origin
+		/// Signed by any account that is not, and never was, a device key. The owner may vouch for its own device; what
+		/// that is worth is for those who rely on it to say, for they name the issuers.
+		///
+		/// ## Details
+		/// It counts until it expires, and only while the keys that sign the device's telemetry are those that the
+		/// signer looked at. It gives no power over the device. The signer pays a deposit, and gets it back by
+		/// [`Pallet::revoke_attestation`]; a replacement pays nothing more.
+		///
+		/// ## Parameters
+		/// - `device`: a device that is not retired, in any other status.
+		/// - `topic`: what it is about.
+		/// - `claim`: hash of the document that says it.
+		/// - `auth_version`, `generation`: the device's versions of signing keys and of owner that the signer vouches for.
+		/// - `expires`: last moment at which it counts, unix milliseconds.
+		///
+		/// ## Errors
+		/// [`Error::IssuerIsDeviceKey`], [`Error::BadTopic`], [`Error::AttestationExpired`], [`Error::UnknownDevice`],
+		/// [`Error::DeviceRetired`], [`Error::AuthVersionMismatch`], [`Error::GenerationMismatch`],
+		/// [`Error::IssuerCannotPay`].
+		///
+		/// ## Events
+		/// [`Event::Attested`].
+		#[pallet::call_index(20)]
+		#[pallet::weight(T::WeightInfo::attest())]
+		pub fn attest(
+			origin: OriginFor<T>,
+			device: DeviceId,
+			topic: Topic,
+			claim: H256,
+			auth_version: u32,
+			generation: u32,
+			expires: UnixMs,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_attest(&who, device, topic, claim, auth_version, generation, expires)
+		}
+
+		/// Takes an attestation back at once and releases its deposit.
+		///
+		/// ## Dispatch origin
+		/// Signed by its issuer, also after the device was retired.
+		///
+		/// ## Errors
+		/// [`Error::UnknownAttestation`].
+		///
+		/// ## Events
+		/// [`Event::AttestationRevoked`].
+		#[pallet::call_index(21)]
+		#[pallet::weight(T::WeightInfo::revoke_attestation())]
+		pub fn revoke_attestation(origin: OriginFor<T>, device: DeviceId, topic: Topic) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_revoke_attestation(&who, device, topic)
+		}
+
+		/// Commits a manufacturer to the keys of a production batch by one hash.
+		///
+		/// ## Dispatch origin
+		/// Signed by any account that is not, and never was, a device key.
+		///
+		/// ## Details
+		/// The keys themselves stay with the manufacturer. The batch stays for ever, and so does the deposit that the
+		/// signer pays for it.
+		///
+		/// ## Parameters
+		/// - `model`: what was made, in the manufacturer's own words.
+		/// - `count`: how many keys.
+		/// - `root`: root of the tree over the keys (`m2m_device::production::key_tree`).
+		///
+		/// ## Errors
+		/// [`Error::IssuerIsDeviceKey`], [`Error::EmptyBatch`], [`Error::BatchExists`], [`Error::IssuerCannotPay`].
+		///
+		/// ## Events
+		/// [`Event::BatchCreated`].
+		#[pallet::call_index(22)]
+		#[pallet::weight(T::WeightInfo::create_batch())]
+		pub fn create_batch(origin: OriginFor<T>, model: Model, count: u32, root: H256) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_create_batch(&who, model, count, root)
+		}
+
+		/// Shows in which production batch a key was made.
+		///
+		/// ## Dispatch origin
+		/// Signed by anybody while nothing is known of the key, or its batch was revoked. Anybody can make a batch with
+		/// somebody else's key in it; so after that only the owner of the device, whatever its status, names another.
+		///
+		/// ## Details
+		/// The key's deposit paid for the entry. It goes with the key.
+		///
+		/// ## Parameters
+		/// - `key`: account of a device key that was not removed. One that was rotated will do.
+		/// - `issuer`, `root`: the batch.
+		/// - `index`: place of the key in the batch, from 0.
+		/// - `path`: siblings from the key's leaf to the root, bottom up.
+		///
+		/// ## Errors
+		/// [`Error::UnknownKey`], [`Error::KeyRemoved`], [`Error::UnknownBatch`], [`Error::BatchRevoked`],
+		/// [`Error::AlreadyProven`], [`Error::NotInBatch`].
+		///
+		/// ## Events
+		/// [`Event::ProductionProven`].
+		#[pallet::call_index(23)]
+		#[pallet::weight(T::WeightInfo::prove_production(path.len() as u32))]
+		pub fn prove_production(
+			origin: OriginFor<T>,
+			key: AccountId,
+			issuer: AccountId,
+			root: H256,
+			index: u32,
+			path: ProductionPath,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_prove_production(&who, key, issuer, root, index, path)
+		}
+
+		/// Disowns a production batch for ever, for example because its keys leaked. What was proven by it counts no
+		/// more. Its deposit stays, for the batch does: it must not come back.
+		///
+		/// ## Dispatch origin
+		/// Signed by the issuer of the batch.
+		///
+		/// ## Errors
+		/// [`Error::UnknownBatch`], [`Error::BatchRevoked`].
+		///
+		/// ## Events
+		/// [`Event::BatchRevoked`].
+		#[pallet::call_index(24)]
+		#[pallet::weight(T::WeightInfo::revoke_batch())]
+		pub fn revoke_batch(origin: OriginFor<T>, root: H256) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_revoke_batch(&who, root)
 		}
 	}
 

@@ -1,8 +1,8 @@
 //! Status, retirement and the owner's money.
 
 use crate::{
-	BalanceOf, Config, DeviceKeys, Devices, Error, Event, HoldReason, KeyEntry, Keys, OwnedDevices, Pallet,
-	RetiredDevice, RetiredDevices,
+	BalanceOf, Config, DeviceKeys, Devices, Error, Event, HoldReason, KeyEntry, Keys, Operators,
+	OwnedDevices, Pallet, RetiredDevice, RetiredDevices, Services, TransferOffers,
 };
 use frame_support::{
 	ensure,
@@ -28,7 +28,14 @@ impl<T: Config> Pallet<T> {
 		status: DeviceStatus,
 	) -> Result<(), Error<T>> {
 		use DeviceStatus::{Active, Lost, Suspended};
-		let mut record = Self::owned_device(who, id)?;
+		let mut record = Self::live_device(id)?;
+		if record.owner != *who {
+			// Stopping is the one change that the owner may leave to others. A device key never acts as an operator.
+			let may_hold_a_grant = status == Suspended && !Keys::<T>::contains_key(who);
+			ensure!(may_hold_a_grant, Error::NotOwner);
+			let grant = Self::valid_grant(who, id, &record)?;
+			ensure!(grant.actions.suspend, Error::ActionNotGranted);
+		}
 		match (record.status, status) {
 			(Active, Active) => return Err(Error::AlreadyActive),
 			(Suspended, Suspended) => return Err(Error::AlreadySuspended),
@@ -44,6 +51,13 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// True if this payment can arrive: it does not if the account ended and stays below the existential deposit.
+	pub(crate) fn can_receive(who: &AccountId, amount: BalanceOf<T>) -> bool {
+		T::Currency::can_deposit(who, amount, Provenance::Extant)
+			.into_result()
+			.is_ok()
+	}
+
 	/// Pays from a wallet to the owner, or fails without any effect.
 	fn pay_owner(
 		wallet: &DeviceId,
@@ -51,9 +65,7 @@ impl<T: Config> Pallet<T> {
 		amount: BalanceOf<T>,
 		preservation: Preservation,
 	) -> DispatchResult {
-		T::Currency::can_deposit(owner, amount, Provenance::Extant)
-			.into_result()
-			.map_err(|_| Error::<T>::OwnerCannotReceive)?;
+		ensure!(Self::can_receive(owner, amount), Error::<T>::OwnerCannotReceive);
 		T::Currency::transfer(wallet, owner, amount, preservation)?;
 		Ok(())
 	}
@@ -85,6 +97,9 @@ impl<T: Config> Pallet<T> {
 		Self::pay_owner(id, &record.owner, returned, Expendable)?;
 
 		Devices::<T>::remove(id);
+		Operators::<T>::remove(id);
+		Services::<T>::remove(id);
+		TransferOffers::<T>::remove(id);
 		OwnedDevices::<T>::remove(&record.owner, id);
 		RetiredDevices::<T>::insert(
 			id,

@@ -4,15 +4,15 @@ use crate as pallet_device_identity;
 use crate::{Error, Registration};
 use frame_support::{derive_impl, parameter_types, traits::LinearStoragePrice};
 use m2m_device::{
-	AccountId, DeviceId, DevicePublic, DeviceSignature, KeyClaim, PossessionAction, PossessionProof, Roles,
-	UnixMs,
+	AccountId, DeviceId, DevicePublic, DeviceSignature, KeyClaim, OperatorActions, PossessionAction,
+	PossessionProof, Roles, Service, UnixMs,
 };
 use sp_core::{Pair, ecdsa, ed25519, sr25519};
 use sp_runtime::{BuildStorage, traits::IdentityLookup};
 
 pub type Balance = u128;
 
-/// A pallet that holds money of wallets, as the telemetry pallet does for streams.
+/// A pallet that holds money of wallets, as the telemetry pallet does for streams and a market does for orders.
 #[frame_support::pallet(dev_mode)]
 pub mod streams {
 	#[pallet::pallet]
@@ -24,6 +24,7 @@ pub mod streams {
 	#[pallet::composite_enum]
 	pub enum HoldReason {
 		StreamDeposit,
+		Order,
 	}
 }
 
@@ -76,6 +77,8 @@ parameter_types! {
 	pub const MaxBatch: u32 = 32;
 	pub const MaxRotationOverlap: UnixMs = 7 * DAY;
 	pub const Genesis: [u8; 32] = GENESIS;
+	pub const OtherDeposits: &'static [RuntimeHoldReason] =
+		&[RuntimeHoldReason::Streams(streams::HoldReason::StreamDeposit)];
 }
 
 #[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
@@ -92,6 +95,7 @@ impl pallet_device_identity::Config for Test {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type DepositPrice = LinearStoragePrice<BasePrice, BytePrice, Balance>;
+	type OtherDeposits = OtherDeposits;
 	type TombstonePrice = TombstonePrice;
 	type MaxKeys = MaxKeys;
 	type MaxBatch = MaxBatch;
@@ -121,6 +125,9 @@ pub const ENDOWMENT: Balance = 10_000_000;
 /// Accounts with money.
 pub const ALICE: AccountId = AccountId::new([0xa1; 32]);
 pub const BOB: AccountId = AccountId::new([0xb0; 32]);
+/// Operators. They need no money here.
+pub const CAROL: AccountId = AccountId::new([0xca; 32]);
+pub const DAVE: AccountId = AccountId::new([0xda; 32]);
 /// An account without money.
 pub const PAUPER: AccountId = AccountId::new([0xc0; 32]);
 /// The gateway that registrations name.
@@ -311,6 +318,51 @@ pub fn remove(by: &AccountId, device: &DeviceId, key: &TestKey) -> Result<(), sp
 	match Identity::remove_key(signed(by), Some(device.clone()), key.account()) {
 		Ok(_) => Ok(()),
 		Err(refusal) => Err(refusal.error),
+	}
+}
+
+pub const MANAGER: OperatorActions = OperatorActions {
+	manage: true,
+	trade: false,
+	suspend: false,
+};
+pub const TRADER: OperatorActions = OperatorActions {
+	manage: false,
+	trade: true,
+	suspend: false,
+};
+pub const GUARD: OperatorActions = OperatorActions {
+	manage: false,
+	trade: false,
+	suspend: true,
+};
+
+/// Hands a device to another owner for nothing.
+pub fn hand_over(from: &AccountId, device: &DeviceId, to: &AccountId) {
+	Identity::offer_transfer(signed(from), device.clone(), to.clone(), 0, now()).expect("is offered");
+	let generation = crate::Devices::<Test>::get(device).map_or(0, |record| record.generation);
+	Identity::accept_transfer(signed(to), device.clone(), generation, 0).expect("is accepted");
+}
+
+/// Confirms a key with a fresh proof, signed by `by`.
+pub fn confirm(by: &AccountId, device: &DeviceId, key: &TestKey) -> sp_runtime::DispatchResult {
+	let roles = match crate::Keys::<Test>::get(key.account()) {
+		Some(crate::KeyEntry::Active(key)) => key.roles,
+		_ => Roles::ALL,
+	};
+	let proof = key.prove(PossessionAction::Confirm, by, Some(device), roles);
+	Identity::confirm_key(signed(by), device.clone(), key.account(), proof)
+}
+
+/// A service with this id, at an endpoint of this many bytes.
+pub fn service(id: &str, endpoint: usize) -> Service {
+	let bytes = |text: String| text.into_bytes();
+	Service {
+		id: bytes(id.to_owned()).try_into().expect("a short id"),
+		kind: bytes("MeterGateway".to_owned()).try_into().expect("a short kind"),
+		endpoint: bytes(format!("{:x<endpoint$}", "coap://"))
+			.try_into()
+			.expect("a short endpoint"),
 	}
 }
 

@@ -4,7 +4,7 @@ use crate::{
 	BalanceOf, Config, Device, DeviceKey, DeviceKeys, DeviceOf, Devices, Error, Event, HoldReason,
 	Introducer, KeyEntry, Keys, OwnedDevices, Pallet, Registration, authority::Signer,
 };
-use codec::MaxEncodedLen;
+use codec::{Encode, MaxEncodedLen};
 use frame_support::{
 	BoundedVec, ensure,
 	traits::{
@@ -15,25 +15,57 @@ use frame_support::{
 };
 use m2m_device::{
 	AccountId, DeviceId, DevicePublic, DeviceStatus, KeyClaim, MAX_PROOF_VALIDITY_MS, PossessionAction,
-	PossessionProof, Roles, UnixMs,
+	PossessionProof, Production, Roles, UnixMs,
 };
 use sp_runtime::{
-	DispatchError, DispatchResult, Saturating,
+	DispatchError, DispatchResult, SaturatedConversion, Saturating,
 	traits::{Convert, Zero},
 };
 
 /// Length of a `Blake2_128Concat` map key made from one account.
 const ACCOUNT_KEY_LEN: u64 = 16 + 32;
 
+/// Bytes of an item that is stored under a device's id, its key included.
+pub(crate) fn size_in_state(item: &impl Encode) -> u32 {
+	ACCOUNT_KEY_LEN
+		.saturating_add(item.encoded_size() as u64)
+		.saturated_into()
+}
+
+/// Bytes of a list that is stored under a device's id unless it is empty.
+pub(crate) fn list_size<Item: Encode, Bound>(list: &BoundedVec<Item, Bound>) -> u32 {
+	if list.is_empty() {
+		0
+	} else {
+		size_in_state(&list.as_slice())
+	}
+}
+
 impl<T: Config> Pallet<T> {
-	/// What the storage of a device costs that ever had `keys` keys. Tombstones count, because they stay.
+	/// What the storage of a device costs that ever had `keys` keys and has neither operators nor services nor an
+	/// offer. Tombstones count, because they stay.
 	pub fn deposit_for(keys: u32) -> BalanceOf<T> {
+		Self::storage_price(keys, 0)
+	}
+
+	/// What the storage of this device costs.
+	pub(crate) fn deposit_of(record: &DeviceOf<T>) -> BalanceOf<T> {
+		Self::storage_price(record.keys_introduced, record.listed_bytes)
+	}
+
+	fn storage_price(keys: u32, listed_bytes: u32) -> BalanceOf<T> {
 		let own = (DeviceOf::<T>::max_encoded_len() as u64)
 			.saturating_add(BoundedVec::<AccountId, T::MaxKeys>::max_encoded_len() as u64)
 			// The keys of the device, of its list and, two accounts long, of the owner's index.
 			.saturating_add(ACCOUNT_KEY_LEN.saturating_mul(4));
-		let per_key = (KeyEntry::max_encoded_len() as u64).saturating_add(ACCOUNT_KEY_LEN);
-		let size = own.saturating_add(per_key.saturating_mul(keys.into()));
+		// Room for its proven origin is part of a key's price: whoever proves it later need not pay, and cannot make the
+		// device pay.
+		let per_key = (KeyEntry::max_encoded_len() as u64)
+			.saturating_add(Production::max_encoded_len() as u64)
+			.saturating_add(ACCOUNT_KEY_LEN.saturating_mul(2));
+		let size = own
+			.saturating_add(per_key.saturating_mul(keys.into()))
+			.saturating_add(listed_bytes.into());
 		// One blob with all the bytes: a linear price multiplies the two numbers.
 		T::DepositPrice::convert(Footprint { count: 1, size })
 	}
@@ -102,22 +134,30 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Raises the deposit to what the device's keys cost now. The owner pays what the owner signs; what a key
-	/// signs is paid from the wallet's free money.
-	pub(crate) fn raise_deposit(id: &DeviceId, record: &mut DeviceOf<T>, signer: &Signer) -> DispatchResult {
-		let due = Self::deposit_for(record.keys_introduced);
+	/// Makes the deposit what the device's storage costs now. The owner pays what the owner signs; what a key or an
+	/// operator signs is paid from the wallet's free money.
+	pub(crate) fn settle_deposit(id: &DeviceId, record: &mut DeviceOf<T>, signer: &Signer) -> DispatchResult {
+		let due = Self::deposit_of(record);
 		let missing = due.saturating_sub(record.deposit);
 		match signer {
 			Signer::Owner => Self::endow_wallet(&record.owner, id, missing)?,
-			Signer::Key(_) => {
+			Signer::Key(_) | Signer::Operator => {
 				let free = T::Currency::reducible_balance(id, Preserve, Polite);
 				ensure!(free >= missing, Error::<T>::WalletCannotPay);
 			}
 		}
-		// If an upgrade made storage cheaper, this gives back the difference.
+		// What is stored may also have shrunk, or an upgrade made storage cheaper; then the difference becomes free
+		// money of the wallet.
 		T::Currency::set_on_hold(&HoldReason::DeviceDeposit.into(), id, due)?;
 		record.deposit = due;
 		Ok(())
+	}
+
+	/// Gives back to the wallet what the deposit is too high after something was removed. Takes nothing if an
+	/// upgrade made storage dearer: a removal is never refused for want of money.
+	pub(crate) fn lower_deposit(id: &DeviceId, record: &mut DeviceOf<T>) -> DispatchResult {
+		record.deposit = record.deposit.min(Self::deposit_of(record));
+		T::Currency::set_on_hold(&HoldReason::DeviceDeposit.into(), id, record.deposit)
 	}
 
 	/// Registers one device. The caller has checked the owner with [`Self::ensure_may_own`].
@@ -150,6 +190,7 @@ impl<T: Config> Pallet<T> {
 			generation: 0,
 			auth_version: 0,
 			keys_introduced: 0,
+			listed_bytes: 0,
 			deposit: Zero::zero(),
 			profile,
 			gateway,
@@ -173,7 +214,7 @@ impl<T: Config> Pallet<T> {
 		// Versions count changes; the first set of keys is none.
 		record.auth_version = 0;
 		Self::endow_wallet(owner, &id, T::Currency::minimum_balance())?;
-		Self::raise_deposit(&id, &mut record, &Signer::Owner)?;
+		Self::settle_deposit(&id, &mut record, &Signer::Owner)?;
 
 		Devices::<T>::insert(&id, record);
 		DeviceKeys::<T>::insert(&id, keys);

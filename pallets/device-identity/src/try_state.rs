@@ -1,6 +1,10 @@
 //! What always holds in this pallet's storage.
 
-use crate::{Config, DeviceKeys, Devices, HoldReason, KeyEntry, Keys, OwnedDevices, Pallet, RetiredDevices};
+use crate::{
+	Attestations, BalanceOf, Batches, Config, DeviceKeys, Devices, HoldReason, KeyEntry, Keys, Operators,
+	OwnedDevices, Pallet, Productions, RetiredDevices, Services, TransferOffers,
+	registration::{list_size, size_in_state},
+};
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{
 	ensure,
@@ -23,6 +27,15 @@ impl<T: Config> Pallet<T> {
 	/// 6. A device counts as many keys as name it.
 	/// 7. Each entry of the owners' index names a device of that owner.
 	/// 8. Nothing is held for this pallet on the wallet of a retired device. (By 1, 3 and 4 it has no keys either.)
+	/// 9. A list of operators belongs to a device, is not empty, names no account twice and not the owner; each grant
+	///    allows something and is of the device's generation.
+	/// 10. A list of services belongs to a device, is not empty and names no id twice; each service has its form.
+	/// 11. An offer is of a device, to another account than its owner.
+	/// 12. A device counts the bytes of its operators, services and offer.
+	/// 13. An attestation is of a device that lives or was retired, for versions that it has reached, and was not issued
+	///     after its end; its topic has its form.
+	/// 14. A key with a known origin is active; the batch exists, has keys, and so many that one has this index.
+	/// 15. What is held on an account for attestations and batches is the sum of what these record.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let reason = HoldReason::DeviceDeposit.into();
 		let minimum = T::Currency::minimum_balance();
@@ -124,6 +137,102 @@ impl<T: Config> Pallet<T> {
 				"8: a deposit on the wallet of a retired device"
 			);
 		}
+
+		for (device, operators) in Operators::<T>::iter() {
+			let record = Devices::<T>::get(&device).ok_or("9: operators without a device")?;
+			ensure!(!operators.is_empty(), "9: an empty list of operators");
+			let accounts: BTreeSet<_> = operators.iter().map(|grant| &grant.account).collect();
+			ensure!(
+				accounts.len() == operators.len(),
+				"9: an operator is listed twice"
+			);
+			ensure!(!accounts.contains(&record.owner), "9: an owner is an operator");
+			for grant in &operators {
+				ensure!(!grant.actions.is_empty(), "9: a grant without an action");
+				ensure!(
+					grant.generation == record.generation,
+					"9: a grant of another generation"
+				);
+			}
+		}
+
+		for (device, services) in Services::<T>::iter() {
+			ensure!(
+				Devices::<T>::contains_key(&device),
+				"10: services without a device"
+			);
+			ensure!(!services.is_empty(), "10: an empty list of services");
+			let ids: BTreeSet<_> = services.iter().map(|service| &service.id).collect();
+			ensure!(ids.len() == services.len(), "10: a service is listed twice");
+			ensure!(
+				services.iter().all(m2m_device::Service::check),
+				"10: a service without its form"
+			);
+		}
+
+		for (device, offer) in TransferOffers::<T>::iter() {
+			let record = Devices::<T>::get(&device).ok_or("11: an offer without a device")?;
+			ensure!(offer.to != record.owner, "11: an offer to the owner");
+		}
+
+		for (device, record) in Devices::<T>::iter() {
+			let operators = list_size(&Operators::<T>::get(&device));
+			let services = list_size(&Services::<T>::get(&device));
+			let offer = TransferOffers::<T>::get(&device).map_or(0, |offer| size_in_state(&offer));
+			let listed = operators.saturating_add(services).saturating_add(offer);
+			ensure!(
+				listed == record.listed_bytes,
+				"12: a device miscounts what is listed"
+			);
+		}
+
+		let mut deposits = BTreeMap::<AccountId, BalanceOf<T>>::new();
+		for ((device, topic, issuer), attestation) in Attestations::<T>::iter() {
+			let (auth_version, generation) = match Devices::<T>::get(&device) {
+				Some(record) => (record.auth_version, record.generation),
+				None => {
+					let retired =
+						RetiredDevices::<T>::get(&device).ok_or("13: an attestation of an unknown device")?;
+					(retired.auth_version, retired.generation)
+				}
+			};
+			ensure!(
+				attestation.auth_version <= auth_version && attestation.generation <= generation,
+				"13: an attestation for a later version"
+			);
+			ensure!(
+				attestation.issued <= attestation.expires,
+				"13: an attestation that never counted"
+			);
+			ensure!(topic.is_valid(), "13: a topic without its form");
+			deposits
+				.entry(issuer)
+				.or_default()
+				.saturating_accrue(attestation.deposit);
+		}
+		for (issuer, _, batch) in Batches::<T>::iter() {
+			ensure!(batch.count > 0, "14: a batch without keys");
+			deposits
+				.entry(issuer)
+				.or_default()
+				.saturating_accrue(batch.deposit);
+		}
+		for (key, production) in Productions::<T>::iter() {
+			let active = matches!(Keys::<T>::get(&key), Some(KeyEntry::Active(_)));
+			ensure!(active, "14: the origin of a key that is not active");
+			let batch = Batches::<T>::get(&production.issuer, production.root)
+				.ok_or("14: a key from an unknown batch")?;
+			ensure!(production.index < batch.count, "14: a key from outside its batch");
+		}
+		let reason = HoldReason::AttestationDeposit.into();
+		for account in frame_system::Account::<T>::iter_keys() {
+			let recorded = deposits.remove(&account).unwrap_or_default();
+			ensure!(
+				T::Currency::balance_on_hold(&reason, &account) == recorded,
+				"15: an issuer's hold is not what its attestations and batches record"
+			);
+		}
+		ensure!(deposits.is_empty(), "15: an issuer without an account");
 		Ok(())
 	}
 }

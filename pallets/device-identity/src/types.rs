@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use m2m_device::{
-	AccountId, DeviceId, DevicePublic, DeviceStatus, KeyRecord, PossessionProof, Roles, UnixMs,
+	AccountId, DeviceId, DevicePublic, DeviceStatus, KeyRecord, Operator, PossessionProof, Roles, Service,
+	TransferOffer, UnixMs,
 };
 use scale_info::TypeInfo;
 use sp_core::H256;
@@ -34,10 +35,13 @@ pub struct Device<Balance> {
 	pub status_since: UnixMs,
 	/// How often it changed its owner.
 	pub generation: u32,
-	/// How often the set of keys that sign telemetry changed.
+	/// How often a key that signs telemetry was added or came by rotation. Taking one away does not count: what is
+	/// left was vouched for before.
 	pub auth_version: u32,
 	/// How many keys were ever introduced, tombstones included. The deposit grows with it.
 	pub keys_introduced: u32,
+	/// Bytes of state that its operators, services and pending offer take. The deposit follows it.
+	pub listed_bytes: u32,
 	/// What is held on the wallet for the device's storage.
 	pub deposit: Balance,
 	/// Hash of a document that describes the device.
@@ -46,10 +50,17 @@ pub struct Device<Balance> {
 	pub gateway: Option<AccountId>,
 }
 
+impl<Balance> Device<Balance> {
+	/// Counts that a list or the offer, which took `before` bytes of state, takes `after` bytes now.
+	pub(crate) fn change_listed(&mut self, before: u32, after: u32) {
+		self.listed_bytes = self.listed_bytes.saturating_sub(before).saturating_add(after);
+	}
+}
+
 /// Who introduced a key, and therefore who besides the owner may remove it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Introducer {
-	/// The owner. Only the owner removes the key.
+	/// The owner, or a new owner confirmed it. Only the owner removes the key.
 	#[codec(index = 0)]
 	Owner,
 	/// A key with `manage`, named by its line (see [`DeviceKey::line`]), so that it still removes what it
@@ -83,7 +94,7 @@ pub struct DeviceKey {
 	/// Account of the first key of its line: its own, or, for a key that came by rotation, the line of the
 	/// key that it replaced.
 	pub line: AccountId,
-	/// The device's generation when it was introduced.
+	/// The device's generation when it was introduced or last confirmed.
 	pub generation: u32,
 	/// When it was introduced.
 	pub valid_from: UnixMs,
@@ -161,7 +172,7 @@ pub struct RetiredDevice {
 
 /// All that clients want to know of a device in one value, for runtime APIs.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DeviceSnapshot {
+pub struct DeviceSnapshot<Balance> {
 	/// Owner; the last owner of a retired device.
 	pub owner: AccountId,
 	/// Status.
@@ -170,10 +181,18 @@ pub struct DeviceSnapshot {
 	pub status_since: UnixMs,
 	/// How often the owner changed.
 	pub generation: u32,
-	/// How often the set of signing keys changed.
+	/// How often a key that signs telemetry was added or came by rotation.
 	pub auth_version: u32,
 	/// Gateway that holds the device's keys; `None` for retired devices.
 	pub gateway: Option<AccountId>,
 	/// Keys that sign or still deliver, in the order in which they were introduced; none for retired devices.
 	pub keys: Vec<KeyRecord>,
+	/// Hash of a document that describes the device; `None` for retired devices.
+	pub profile: Option<H256>,
+	/// Operators, expired grants included, in the order in which they were granted; none for retired devices.
+	pub operators: Vec<Operator>,
+	/// Services in the order in which their ids were first set; none for retired devices.
+	pub services: Vec<Service>,
+	/// To whom it is offered, if it is. The offer may have expired.
+	pub offer: Option<TransferOffer<Balance>>,
 }

@@ -5,20 +5,36 @@
 //! changes, and no private key exists for it: keys can be rotated, lost or stolen without moving the
 //! money or the identity.
 //!
-//! Byte layouts of everything a device signs are fixed here and pinned by golden vectors
-//! (`vectors/possession.json`), so that firmware in another language can check its own encoding.
+//! Byte layouts of everything a device signs, and of the trees over the keys of a production batch, are fixed here and
+//! pinned by golden vectors (`vectors/possession.json`, `vectors/production.json`), so that firmware and tools in
+//! another language can check their own encoding.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+pub mod attestation;
 pub mod key;
+pub mod operators;
 pub mod possession;
+pub mod production;
+pub mod service;
+pub mod sponsorship;
 pub mod traits;
+pub mod transfer;
 
+pub use attestation::{Attestation, AttestationDetails, Topic};
 pub use key::{DevicePublic, DeviceSignature, Roles};
+pub use operators::{Operator, OperatorActions};
 pub use possession::{KeyClaim, PossessionAction, PossessionProof};
-pub use traits::{Action, DeviceAuthority, DeviceInspect, DeviceStatus, KeyRecord, ReadingAuthority};
+pub use production::{Batch, Model, Production, ProductionPath};
+pub use service::{Service, ServiceId};
+pub use sponsorship::Beneficiary;
+pub use traits::{
+	ActingKey, Action, BudgetPeriod, DeviceAuthority, DeviceInspect, DeviceStatus, KeyRecord,
+	ReadingAuthority, SpendLimit,
+};
+pub use transfer::TransferOffer;
 
 /// Account of an owner, an operator, a gateway or a device key.
 pub type AccountId = sp_runtime::AccountId32;

@@ -1,6 +1,6 @@
 //! How other pallets ask who may act for a device, without knowing the identity pallet.
 
-use crate::{AccountId, DeviceId, DevicePublic, Roles, UnixMs};
+use crate::{AccountId, DeviceId, DevicePublic, Production, Roles, Topic, UnixMs};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 use sp_runtime::{DispatchError, Weight};
@@ -29,10 +29,11 @@ pub enum DeviceStatus {
 	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub enum Action {
-	/// Open and change streams, listings and other things the device owns: a key with `manage`, or the owner.
+	/// Open and change streams, listings and other things the device owns: a key or an operator with `manage`, or
+	/// the owner.
 	#[codec(index = 0)]
 	Manage,
-	/// Commit the device's money: a key with `trade`, or the owner.
+	/// Commit the device's money: a key or an operator with `trade`, or the owner.
 	#[codec(index = 1)]
 	Trade,
 	/// Wind down what is open (close, cancel, unbond). As `Manage`, and the owner may do it whatever the
@@ -60,7 +61,8 @@ pub struct KeyRecord {
 	pub public: DevicePublic,
 	/// What it may do.
 	pub roles: Roles,
-	/// The device's generation (owner changes) in which the key was introduced.
+	/// The device's generation (owner changes) in which the key was introduced or last confirmed. A key of an
+	/// earlier generation than the device's does nothing.
 	pub generation: u32,
 	/// When it was introduced.
 	pub valid_from: UnixMs,
@@ -74,7 +76,7 @@ pub struct KeyRecord {
 /// Decides who may act for a device. Each refusal is a named error of the identity pallet.
 pub trait DeviceAuthority {
 	/// Checks that `signer` may do `action` for a device and returns that device. `None` names the device
-	/// of the signing key; `Some` is for the owner (and operators), and for a key that names its device.
+	/// of the signing key; `Some` is for the owner and operators, and for a key that names its device.
 	fn authorize(
 		signer: &AccountId,
 		device: Option<&DeviceId>,
@@ -92,8 +94,25 @@ pub trait DeviceAuthority {
 	/// Checks that readings signed by `key` for `device` may be delivered now. Does not check any signature.
 	fn reading_authority(key: &AccountId, device: &DeviceId) -> Result<ReadingAuthority, DispatchError>;
 
+	/// The device for which `key` may do something new now, if there is one: the key is neither rotated, removed nor
+	/// waiting for a new owner's confirmation, and the device is active. Roles are another matter.
+	fn acting_key(key: &AccountId) -> Option<ActingKey>;
+
 	/// The most that any of these calls can cost, measured.
 	fn weight() -> Weight;
+}
+
+/// A key that may act, and for whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ActingKey {
+	/// The device.
+	pub device: DeviceId,
+	/// Its owner.
+	pub owner: AccountId,
+	/// How often the device changed its owner.
+	pub generation: u32,
+	/// What the key may do.
+	pub roles: Roles,
 }
 
 /// Read access to devices.
@@ -107,4 +126,33 @@ pub trait DeviceInspect {
 	/// A key that is or was in use. `None` for accounts that never were device keys, and for removed keys, of
 	/// which only the interval is left.
 	fn key(key: &AccountId) -> Option<KeyRecord>;
+	/// True if one of `issuers` vouches for the device under `topic`: not expired, not revoked, and given for the keys
+	/// that sign telemetry today. With `same_owner` it must also have been given under the present owner.
+	fn has_attestation(device: &DeviceId, topic: Topic, issuers: &[AccountId], same_owner: bool) -> bool;
+	/// Where a key was made, if somebody proved it and the manufacturer did not revoke the batch.
+	fn production(key: &AccountId) -> Option<Production>;
+}
+
+/// The owner's limit on what a device's keys and operators may spend from its wallet. Markets ask before they hold
+/// or take money of a device, and say when a hold was given back.
+pub trait SpendLimit {
+	/// Books `amount` on the device's budget of the present period, or fails and changes nothing. No budget means
+	/// that device keys spend nothing. Returns the period, by which [`SpendLimit::unspend`] is told.
+	fn spend(device: &DeviceId, amount: u128) -> Result<BudgetPeriod, DispatchError>;
+	/// Gives back what was booked in `period`, if that is still the present one; later it changes nothing.
+	fn unspend(device: &DeviceId, amount: u128, period: BudgetPeriod);
+	/// The most that either can cost, measured.
+	fn weight() -> Weight;
+}
+
+/// A period of a device's budget. It changes when the period ends and when the owner sets another budget, so that
+/// what was booked before is never given back to what came after.
+#[derive(
+	Clone, Copy, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct BudgetPeriod {
+	/// Which budget of the device.
+	pub budget: u32,
+	/// Which period of it, from 0.
+	pub number: u64,
 }

@@ -174,10 +174,11 @@ fn a_key_of_an_earlier_generation_does_nothing() {
 }
 
 #[test]
-fn the_weight_covers_both_questions() {
+fn the_weight_covers_every_question() {
 	ExtBuilder::default().build_and_execute(|| {
 		let weight = <Identity as DeviceAuthority>::weight();
 		assert!(weight.all_gte(<()>::authorize()));
+		assert!(weight.all_gte(<()>::authorize_operator()));
 		assert!(weight.all_gte(<()>::reading_authority()));
 	});
 }

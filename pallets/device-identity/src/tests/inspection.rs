@@ -2,7 +2,8 @@
 
 use crate::{DeviceSnapshot, MAX_PAGE, OwnedDevices, mock::*};
 use frame_support::assert_ok;
-use m2m_device::{DeviceInspect, DeviceStatus, KeyRecord, PossessionAction, Roles};
+use m2m_device::{DeviceInspect, DeviceStatus, KeyRecord, Operator, PossessionAction, Roles, TransferOffer};
+use sp_core::H256;
 use sp_runtime::AccountId32;
 use std::collections::BTreeSet;
 
@@ -49,7 +50,11 @@ fn a_device_is_seen_with_its_keys_in_order() {
 				generation: 0,
 				auth_version: 1,
 				gateway: Some(GATEWAY),
-				keys
+				keys,
+				profile: None,
+				operators: vec![],
+				services: vec![],
+				offer: None
 			})
 		);
 		assert_eq!(<Identity as DeviceInspect>::owner(&device), Some(ALICE));
@@ -58,6 +63,59 @@ fn a_device_is_seen_with_its_keys_in_order() {
 			Some(DeviceStatus::Suspended)
 		);
 		assert_eq!(<Identity as DeviceInspect>::generation(&device), Some(0));
+	});
+}
+
+#[test]
+fn a_device_is_seen_with_its_operators_services_and_offer() {
+	ExtBuilder::default().build_and_execute(|| {
+		let device = register(&ALICE, &key(0));
+		let profile = Some(H256::repeat_byte(5));
+		let expires = Some(START + DAY);
+		for (operator, actions) in [(CAROL, MANAGER), (DAVE, GUARD)] {
+			assert_ok!(Identity::grant(
+				signed(&ALICE),
+				device.clone(),
+				operator,
+				actions,
+				expires
+			));
+		}
+		for id in ["b", "a"] {
+			assert_ok!(Identity::set_service(
+				signed(&ALICE),
+				Some(device.clone()),
+				service(id, 20)
+			));
+		}
+		assert_ok!(Identity::set_profile(
+			signed(&ALICE),
+			Some(device.clone()),
+			profile
+		));
+		assert_ok!(Identity::offer_transfer(
+			signed(&ALICE),
+			device.clone(),
+			BOB,
+			7,
+			START
+		));
+		let seen = Identity::snapshot(&device).expect("lives");
+		assert_eq!(seen.profile, profile);
+		let operator = |account, actions| Operator {
+			account,
+			actions,
+			expires,
+			generation: 0,
+		};
+		assert_eq!(seen.operators, [operator(CAROL, MANAGER), operator(DAVE, GUARD)]);
+		assert_eq!(seen.services, [service("b", 20), service("a", 20)]);
+		let offer = TransferOffer {
+			to: BOB,
+			price: 7,
+			expires: START,
+		};
+		assert_eq!(seen.offer, Some(offer));
 	});
 }
 
@@ -76,7 +134,11 @@ fn a_retired_device_is_still_seen() {
 				generation: 0,
 				auth_version: 0,
 				gateway: None,
-				keys: vec![]
+				keys: vec![],
+				profile: None,
+				operators: vec![],
+				services: vec![],
+				offer: None
 			})
 		);
 		assert_eq!(<Identity as DeviceInspect>::owner(&device), Some(ALICE));

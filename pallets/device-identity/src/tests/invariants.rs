@@ -1,18 +1,44 @@
 //! The check of the invariants finds each kind of damage.
 
-use crate::{DeviceKeys, Devices, KeyEntry, Keys, OwnedDevices, RetiredDevice, RetiredDevices, mock::*};
+use crate::{
+	DeviceKeys, Devices, KeyEntry, Keys, Operators, OwnedDevices, RetiredDevice, RetiredDevices, Services,
+	TransferOffers, mock::*,
+};
 use frame_support::{
 	assert_ok,
 	traits::{fungible::MutateHold, tokens::Precision::Exact},
 };
 use m2m_device::{DeviceId, DeviceStatus};
 
-/// Damages a state with two devices of Alice, of which the first has a rotated key, and a retired one, and
-/// expects the check to name the invariant.
+/// Damages a state with two devices of Alice, of which the first has a rotated key, two operators, two services and
+/// an offer, and a retired one, and expects the check to name the invariant.
 fn damage(expected: &str, act: impl FnOnce(&DeviceId)) {
 	ExtBuilder::default().build().execute_with(|| {
 		let device = register(&ALICE, &key(0));
 		assert_ok!(rotate(&ALICE, &device, &key(0), &key(1), DAY));
+		for operator in [CAROL, DAVE] {
+			assert_ok!(Identity::grant(
+				signed(&ALICE),
+				device.clone(),
+				operator,
+				MANAGER,
+				None
+			));
+		}
+		for id in ["a", "b"] {
+			assert_ok!(Identity::set_service(
+				signed(&ALICE),
+				Some(device.clone()),
+				service(id, 10)
+			));
+		}
+		assert_ok!(Identity::offer_transfer(
+			signed(&ALICE),
+			device.clone(),
+			BOB,
+			1,
+			START
+		));
 		register(&ALICE, &key(2));
 		let retired = register(&ALICE, &key(3));
 		assert_ok!(Identity::retire(signed(&ALICE), retired));
@@ -164,5 +190,77 @@ fn tombstones() {
 	});
 	damage("6: a device miscounts its keys", |device| {
 		change_device(device, |record| record.keys_introduced += 1);
+	});
+}
+
+#[test]
+fn operators() {
+	let nowhere = key(9).device();
+	damage("9: operators without a device", |device| {
+		Operators::<Test>::insert(&nowhere, Operators::<Test>::get(device));
+	});
+	damage("9: an empty list of operators", |device| {
+		Operators::<Test>::insert(device, crate::OperatorList::default());
+	});
+	let change = |device: &DeviceId, change: fn(&mut m2m_device::Operator)| {
+		Operators::<Test>::mutate(device, |operators| operators.iter_mut().take(1).for_each(change));
+	};
+	damage("9: an operator is listed twice", |device| {
+		change(device, |grant| grant.account = DAVE);
+	});
+	damage("9: an owner is an operator", |device| {
+		change(device, |grant| grant.account = ALICE);
+	});
+	damage("9: a grant without an action", |device| {
+		change(device, |grant| grant.actions = Default::default());
+	});
+	damage("9: a grant of another generation", |device| {
+		change(device, |grant| grant.generation = 1);
+	});
+	damage("12: a device miscounts what is listed", |device| {
+		change(device, |grant| grant.expires = Some(START));
+	});
+}
+
+#[test]
+fn services() {
+	let nowhere = key(9).device();
+	damage("10: services without a device", |device| {
+		Services::<Test>::insert(&nowhere, Services::<Test>::get(device));
+	});
+	damage("10: an empty list of services", |device| {
+		Services::<Test>::insert(device, crate::ServiceList::default());
+	});
+	damage("10: a service is listed twice", |device| {
+		Services::<Test>::mutate(device, |services| {
+			let _ = services.try_push(service("a", 10));
+		});
+	});
+	damage("10: a service without its form", |device| {
+		Services::<Test>::mutate(device, |services| {
+			services.iter_mut().for_each(|service| service.kind.truncate(0));
+		});
+	});
+	damage("12: a device miscounts what is listed", |device| {
+		Services::<Test>::remove(device);
+	});
+}
+
+#[test]
+fn offers() {
+	let nowhere = key(9).device();
+	damage("11: an offer without a device", |device| {
+		let offer = TransferOffers::<Test>::get(device).expect("is offered");
+		TransferOffers::<Test>::insert(&nowhere, offer);
+	});
+	damage("11: an offer to the owner", |device| {
+		TransferOffers::<Test>::mutate(device, |offer| {
+			if let Some(offer) = offer {
+				offer.to = ALICE;
+			}
+		});
+	});
+	damage("12: a device miscounts what is listed", |device| {
+		TransferOffers::<Test>::remove(device);
 	});
 }

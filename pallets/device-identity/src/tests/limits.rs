@@ -1,6 +1,8 @@
 //! Sizes and the pallet's own checks of its configuration.
 
-use crate::{Call, DeviceKeys, DeviceOf, KeyEntry, RetiredDevice, mock::*};
+use crate::{
+	Call, DeviceKeys, DeviceOf, KeyEntry, Operators, RetiredDevice, Services, TransferOffers, mock::*,
+};
 use codec::MaxEncodedLen;
 use frame_support::traits::{Hooks, StorageInfoTrait};
 
@@ -17,7 +19,19 @@ fn a_call_fits_into_the_limit_of_a_runtime() {
 fn stored_values_have_known_largest_sizes() {
 	assert_eq!(
 		DeviceOf::<Test>::max_encoded_len(),
-		32 + 1 + 8 + 4 + 4 + 4 + 16 + 33 + 33
+		32 + 1 + 8 + 4 + 4 + 4 + 4 + 16 + 33 + 33
+	);
+	assert_eq!(
+		Operators::<Test>::storage_info()[0].max_size,
+		Some(48 + 1 + 8 * (32 + 3 + 9 + 4))
+	);
+	assert_eq!(
+		Services::<Test>::storage_info()[0].max_size,
+		Some(48 + 1 + 8 * (33 + 33 + 130))
+	);
+	assert_eq!(
+		TransferOffers::<Test>::storage_info()[0].max_size,
+		Some(48 + 32 + 16 + 8)
 	);
 	assert_eq!(
 		KeyEntry::max_encoded_len(),

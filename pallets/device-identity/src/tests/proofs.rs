@@ -81,6 +81,47 @@ fn a_proof_for_one_act_serves_no_other() {
 }
 
 #[test]
+fn a_proof_of_confirmation_serves_one_owner_device_key_set_of_roles_chain_and_time() {
+	use PossessionAction::{Add, Confirm, Register, Rotate};
+	ExtBuilder::default().build_and_execute(|| {
+		let (first, second) = (key(0), key(1));
+		let device = register(&ALICE, &first);
+		assert_ok!(add(&ALICE, &device, &second, Roles::ALL));
+		let other = register(&ALICE, &key(2));
+		hand_over(&ALICE, &device, &BOB);
+		let confirm = |proof: PossessionProof| {
+			Identity::confirm_key(signed(&BOB), device.clone(), first.account(), proof)
+		};
+		let good = |expires| first.prove_on(GENESIS, Confirm, &BOB, Some(&device), Roles::ALL, expires);
+		let day = START + DAY;
+		for action in [Register, Add, Rotate] {
+			let proof = first.prove(action, &BOB, Some(&device), Roles::ALL);
+			assert_noop!(confirm(proof), Error::<Test>::BadProof);
+		}
+		for wrong in [
+			// For the old owner, for another device, for none, for fewer roles, by another key, on another chain.
+			first.prove(Confirm, &ALICE, Some(&device), Roles::ALL),
+			first.prove(Confirm, &BOB, Some(&other), Roles::ALL),
+			first.prove(Confirm, &BOB, None, Roles::ALL),
+			first.prove(Confirm, &BOB, Some(&device), Roles::AUTHENTICATE),
+			second.prove(Confirm, &BOB, Some(&device), Roles::ALL),
+			first.prove_on([8; 32], Confirm, &BOB, Some(&device), Roles::ALL, day),
+			PossessionProof {
+				expires: day + 1,
+				..good(day)
+			},
+		] {
+			assert_noop!(confirm(wrong), Error::<Test>::BadProof);
+		}
+		assert_noop!(confirm(good(START - 1)), Error::<Test>::ProofExpired);
+		let last = START + MAX_PROOF_VALIDITY_MS;
+		assert_noop!(confirm(good(last + 1)), Error::<Test>::ProofTooLong);
+		assert_ok!(confirm(good(last)));
+		assert_noop!(confirm(good(last)), Error::<Test>::AlreadyConfirmed);
+	});
+}
+
+#[test]
 fn a_proof_for_another_device_is_refused() {
 	ExtBuilder::default().build_and_execute(|| {
 		let device = register(&ALICE, &key(0));

@@ -30,6 +30,7 @@ fn a_device_of_each_scheme_is_registered_with_its_first_key() {
 					generation: 0,
 					auth_version: 0,
 					keys_introduced: 1,
+					listed_bytes: 0,
 					deposit: Identity::deposit_for(1),
 					profile: Some(H256::repeat_byte(3)),
 					gateway: Some(GATEWAY),

@@ -1,7 +1,8 @@
 //! A device ends.
 
 use crate::{
-	DeviceKeys, Devices, Error, Event, KeyEntry, Keys, OwnedDevices, RetiredDevice, RetiredDevices, mock::*,
+	DeviceKeys, Devices, Error, Event, KeyEntry, Keys, Operators, OwnedDevices, RetiredDevice,
+	RetiredDevices, Services, TransferOffers, mock::*,
 };
 use frame_support::{
 	assert_noop, assert_ok, assert_storage_noop,
@@ -56,6 +57,54 @@ fn retiring_returns_every_deposit_and_reference() {
 				generation: 0,
 				auth_version: 0
 			})
+		);
+	});
+}
+
+#[test]
+fn retiring_returns_every_deposit_also_with_operators_services_and_an_offer() {
+	ExtBuilder::default().build_and_execute(|| {
+		let issuance = Balances::total_issuance();
+		let device = register(&ALICE, &key(0));
+		assert_ok!(add(&ALICE, &device, &key(1), TRADE));
+		for operator in [CAROL, DAVE] {
+			assert_ok!(Identity::grant(
+				signed(&ALICE),
+				device.clone(),
+				operator,
+				MANAGER,
+				None
+			));
+		}
+		for id in ["a", "b"] {
+			assert_ok!(Identity::set_service(
+				signed(&ALICE),
+				Some(device.clone()),
+				service(id, 100)
+			));
+		}
+		assert_ok!(Identity::offer_transfer(
+			signed(&ALICE),
+			device.clone(),
+			BOB,
+			5,
+			START
+		));
+		assert!(Balances::reserved_balance(&device) > Identity::deposit_for(2));
+		assert_ok!(Identity::retire(signed(&ALICE), device.clone()));
+		let burnt = 3 * TOMBSTONE;
+		assert_eq!(Balances::free_balance(ALICE), ENDOWMENT - burnt);
+		assert_eq!(Balances::total_issuance(), issuance - burnt);
+		assert!(!Operators::<Test>::contains_key(&device));
+		assert!(!Services::<Test>::contains_key(&device));
+		assert!(!TransferOffers::<Test>::contains_key(&device));
+		assert!(!System::account_exists(&device));
+		for number in 0..2 {
+			assert!(!System::account_exists(&key(number).account()));
+		}
+		assert_noop!(
+			Identity::accept_transfer(signed(&BOB), device, 0, 5),
+			Error::<Test>::DeviceRetired
 		);
 	});
 }
@@ -157,6 +206,20 @@ fn a_retired_device_does_nothing_and_never_comes_back() {
 		assert_noop!(add(&ALICE, &device, &key(2), TRADE), retired());
 		assert_noop!(rotate(&ALICE, &device, &key(0), &key(2), DAY), retired());
 		assert_noop!(remove(&ALICE, &device, &key(0)), retired());
+		for signer in [ALICE, key(0).account()] {
+			assert_noop!(
+				Identity::set_profile(signed(&signer), Some(device.clone()), None),
+				retired()
+			);
+			assert_noop!(
+				Identity::set_service(signed(&signer), Some(device.clone()), service("a", 10)),
+				retired()
+			);
+			assert_noop!(
+				Identity::remove_service(signed(&signer), Some(device.clone()), service("a", 10).id),
+				retired()
+			);
+		}
 		assert_noop!(
 			Identity::prune_keys(signed(&ALICE), device.clone()),
 			Error::<Test>::DeviceRetired

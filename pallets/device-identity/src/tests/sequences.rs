@@ -1,13 +1,13 @@
-//! Random sequences of operations on keys, status and money keep every invariant.
+//! Random sequences of operations on keys, operators, owners, status and money keep every invariant.
 
 use crate::{
-	DeviceKeys, Devices, Error, KeyEntry, Keys, RetiredDevices,
+	DeviceKeys, Devices, Error, KeyEntry, Keys, Operators, RetiredDevices, Services, TransferOffers,
 	mock::{
-		ALICE, BOB, Balance, Balances, DAY, ED, ExtBuilder, Identity, System, Test, TestKey, add, advance,
-		refusal, register, remove, rotate, signed, total_balance,
+		ALICE, BOB, Balance, Balances, CAROL, DAVE, DAY, ED, ExtBuilder, Identity, System, Test, TestKey,
+		add, advance, confirm, now, refusal, register, remove, rotate, service, signed, total_balance,
 	},
 };
-use m2m_device::{Action, DeviceAuthority, DeviceId, Roles};
+use m2m_device::{Action, DeviceAuthority, DeviceId, OperatorActions, Roles};
 use proptest::prelude::*;
 use sp_runtime::{AccountId32, DispatchError};
 use std::sync::LazyLock;
@@ -17,6 +17,8 @@ use std::sync::LazyLock;
 enum By {
 	Alice,
 	Bob,
+	/// An account without money, granted to by Alice or Bob.
+	Operator(bool),
 	Key(u16),
 }
 
@@ -76,6 +78,53 @@ enum Step {
 	Wait {
 		milliseconds: u64,
 	},
+	Grant {
+		by: By,
+		device: u16,
+		operator: bool,
+		actions: u8,
+		expires: Option<u64>,
+	},
+	Revoke {
+		by: By,
+		device: u16,
+		operator: bool,
+	},
+	Offer {
+		by: By,
+		device: u16,
+		to_bob: bool,
+		price: Balance,
+		expires: u64,
+	},
+	Accept {
+		by: By,
+		device: u16,
+	},
+	Cancel {
+		by: By,
+		device: u16,
+	},
+	Confirm {
+		by: By,
+		device: u16,
+		key: u16,
+	},
+	SetProfile {
+		by: By,
+		device: u16,
+	},
+	SetService {
+		by: By,
+		device: u16,
+		id: u8,
+		endpoint: usize,
+	},
+	RemoveService {
+		by: By,
+		device: u16,
+		id: u8,
+	},
 }
 
 /// Few devices and keys, so that steps meet.
@@ -95,7 +144,12 @@ fn key_account(number: u16) -> AccountId32 {
 }
 
 fn by() -> impl Strategy<Value = By> {
-	prop_oneof![4 => Just(By::Alice), 1 => Just(By::Bob), 4 => (0..KEYS).prop_map(By::Key)]
+	prop_oneof![
+		4 => Just(By::Alice),
+		2 => Just(By::Bob),
+		1 => any::<bool>().prop_map(By::Operator),
+		4 => (0..KEYS).prop_map(By::Key)
+	]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -120,6 +174,22 @@ fn step() -> impl Strategy<Value = Step> {
 			.prop_map(|(by, device, amount)| Step::Withdraw { by, device, amount }),
 		2 => (0..DEVICES, ED..20_000u128).prop_map(|(device, amount)| Step::Pay { device, amount }),
 		3 => (1..60u64).prop_map(|milliseconds| Step::Wait { milliseconds }),
+		4 => (by(), 0..DEVICES, any::<bool>(), 0..8u8, proptest::option::of(0..100u64)).prop_map(
+			|(by, device, operator, actions, expires)| Step::Grant { by, device, operator, actions, expires }
+		),
+		1 => (by(), 0..DEVICES, any::<bool>())
+			.prop_map(|(by, device, operator)| Step::Revoke { by, device, operator }),
+		4 => (by(), 0..DEVICES, any::<bool>(), 0..20_000u128, 0..100u64).prop_map(
+			|(by, device, to_bob, price, expires)| Step::Offer { by, device, to_bob, price, expires }
+		),
+		6 => (by(), 0..DEVICES).prop_map(|(by, device)| Step::Accept { by, device }),
+		1 => (by(), 0..DEVICES).prop_map(|(by, device)| Step::Cancel { by, device }),
+		3 => (by(), 0..DEVICES, 0..KEYS).prop_map(|(by, device, key)| Step::Confirm { by, device, key }),
+		1 => (by(), 0..DEVICES).prop_map(|(by, device)| Step::SetProfile { by, device }),
+		3 => (by(), 0..DEVICES, 0..10u8, 8..128usize)
+			.prop_map(|(by, device, id, endpoint)| Step::SetService { by, device, id, endpoint }),
+		2 => (by(), 0..DEVICES, 0..10u8)
+			.prop_map(|(by, device, id)| Step::RemoveService { by, device, id }),
 	]
 }
 
@@ -179,21 +249,97 @@ fn aim(step: Step) -> Step {
 			device,
 			key: listed(device, key).unwrap_or(key),
 		},
+		Step::Grant {
+			device,
+			operator,
+			actions,
+			expires,
+			..
+		} => Step::Grant {
+			by: owner_of(device),
+			device,
+			operator,
+			actions: actions.max(1),
+			expires,
+		},
+		Step::Offer {
+			device,
+			price,
+			expires,
+			..
+		} => {
+			let by = owner_of(device);
+			Step::Offer {
+				by,
+				device,
+				to_bob: matches!(by, By::Alice),
+				price,
+				expires,
+			}
+		}
+		Step::Accept { device, .. } => {
+			let to = TransferOffers::<Test>::get(self::device(device)).map(|offer| offer.to);
+			let by = if to == Some(BOB) { By::Bob } else { By::Alice };
+			Step::Accept { by, device }
+		}
+		Step::Confirm { device, key, .. } => Step::Confirm {
+			by: owner_of(device),
+			device,
+			key: listed(device, key).unwrap_or(key),
+		},
+		Step::SetProfile { by, device } => Step::SetProfile {
+			by: signer(by, device),
+			device,
+		},
+		Step::SetService {
+			by,
+			device,
+			id,
+			endpoint,
+		} => Step::SetService {
+			by: signer(by, device),
+			device,
+			id,
+			endpoint,
+		},
+		Step::RemoveService { by, device, id } => {
+			let listed = Services::<Test>::get(self::device(device));
+			let first = listed
+				.first()
+				.and_then(|service| core::str::from_utf8(&service.id).ok()?.parse().ok());
+			Step::RemoveService {
+				by,
+				device,
+				id: first.unwrap_or(id),
+			}
+		}
 		step => step,
+	}
+}
+
+fn owner_of(number: u16) -> By {
+	match Devices::<Test>::get(device(number)) {
+		Some(record) if record.owner == BOB => By::Bob,
+		_ => By::Alice,
 	}
 }
 
 /// Steps, and whether they are aimed.
 fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
-	prop::collection::vec((step(), prop::bool::weighted(0.8)), 1..40)
+	prop::collection::vec((step(), prop::bool::weighted(0.8)), 1..60)
 }
 
 fn account(by: By) -> AccountId32 {
 	match by {
 		By::Alice => ALICE,
 		By::Bob => BOB,
+		By::Operator(which) => operator(which),
 		By::Key(number) => key_account(number),
 	}
+}
+
+fn operator(which: bool) -> AccountId32 {
+	if which { CAROL } else { DAVE }
 }
 
 fn roles(bits: u8) -> Roles {
@@ -257,6 +403,68 @@ fn apply(step: Step) -> Result<(), DispatchError> {
 			advance(milliseconds);
 			Ok(())
 		}
+		Step::Grant {
+			by,
+			device: of,
+			operator: which,
+			actions,
+			expires,
+		} => Identity::grant(
+			signed(&account(by)),
+			device(of),
+			operator(which),
+			OperatorActions {
+				manage: actions & 1 != 0,
+				trade: actions & 2 != 0,
+				suspend: actions & 4 != 0,
+			},
+			expires.map(|after| now() + after),
+		),
+		Step::Revoke {
+			by,
+			device: of,
+			operator: which,
+		} => Identity::revoke(signed(&account(by)), device(of), operator(which)),
+		Step::Offer {
+			by,
+			device: of,
+			to_bob,
+			price,
+			expires,
+		} => {
+			let to = if to_bob { BOB } else { ALICE };
+			Identity::offer_transfer(signed(&account(by)), device(of), to, price, now() + expires)
+		}
+		Step::Accept { by, device: of } => {
+			let id = device(of);
+			let generation = Devices::<Test>::get(&id).map_or(0, |record| record.generation);
+			let price = TransferOffers::<Test>::get(&id).map_or(0, |offer| offer.price);
+			Identity::accept_transfer(signed(&account(by)), id, generation, price)
+		}
+		Step::Cancel { by, device: of } => Identity::cancel_transfer(signed(&account(by)), device(of)),
+		Step::Confirm {
+			by,
+			device: of,
+			key: number,
+		} => confirm(&account(by), &device(of), key(number)),
+		Step::SetProfile { by, device: of } => {
+			Identity::set_profile(signed(&account(by)), Some(device(of)), None)
+		}
+		Step::SetService {
+			by,
+			device: of,
+			id,
+			endpoint,
+		} => Identity::set_service(
+			signed(&account(by)),
+			Some(device(of)),
+			service(&id.to_string(), endpoint),
+		),
+		Step::RemoveService { by, device: of, id } => Identity::remove_service(
+			signed(&account(by)),
+			Some(device(of)),
+			service(&id.to_string(), 10).id,
+		),
 	})
 }
 
@@ -282,10 +490,26 @@ fn check(step: Step, before: &Before, outcome: &Result<(), DispatchError>) {
 		let references = u32::from(matches!(entry, Some(KeyEntry::Active(_))));
 		assert_eq!(System::sufficients(&account), references);
 	}
-	// No key moves money of a wallet to itself or anywhere else.
+	// No key and no operator moves money of a wallet to itself or anywhere else.
 	assert!((0..KEYS).all(|number| total_balance(&key_account(number)) == 0));
-	if let Step::Withdraw { by: By::Key(_), .. } | Step::Retire { by: By::Key(_), .. } = step {
-		assert!(outcome.is_err(), "a key withdrew or retired");
+	assert_eq!(total_balance(&CAROL) + total_balance(&DAVE), 0);
+	if let Step::Withdraw { by, .. }
+	| Step::Retire { by, .. }
+	| Step::Grant { by, .. }
+	| Step::Offer { by, .. }
+	| Step::Accept { by, .. }
+	| Step::Confirm { by, .. }
+	| Step::Resume { by, .. }
+	| Step::ReportLost { by, .. } = step
+	{
+		let by_owner = matches!(by, By::Alice | By::Bob);
+		assert!(
+			by_owner || outcome.is_err(),
+			"a key or an operator did what is the owner's"
+		);
+	}
+	for number in 0..DEVICES {
+		check_ownership(number, step, before, outcome);
 	}
 	for number in 0..DEVICES {
 		let id = device(number);
@@ -295,7 +519,38 @@ fn check(step: Step, before: &Before, outcome: &Result<(), DispatchError>) {
 	}
 }
 
+/// Only an acceptance changes the owner, and with it everything that the old one granted is dead.
+fn check_ownership(number: u16, step: Step, before: &Before, outcome: &Result<(), DispatchError>) {
+	let id = device(number);
+	let (Some((owner, generation)), Some(record)) =
+		(&before.owners[number as usize], Devices::<Test>::get(&id))
+	else {
+		return;
+	};
+	let accepted = matches!(step, Step::Accept { device, .. } if device == number) && outcome.is_ok();
+	assert_eq!(record.generation, generation + u32::from(accepted));
+	assert_eq!(
+		record.owner != *owner,
+		accepted,
+		"another owner without an acceptance"
+	);
+	if !accepted {
+		return;
+	}
+	assert!(!Operators::<Test>::contains_key(&id) && !TransferOffers::<Test>::contains_key(&id));
+	assert_eq!(Balances::free_balance(&id), ED);
+	let keys = DeviceKeys::<Test>::get(&id);
+	for signer in keys.iter().chain([owner, &CAROL, &DAVE]) {
+		for action in [Action::Manage, Action::Trade, Action::Close] {
+			assert!(Identity::authorize(signer, Some(&id), action).is_err());
+		}
+		assert!(Identity::reading_authority(signer, &id).is_err());
+		assert_eq!(Identity::acting_key(signer), None);
+	}
+}
+
 struct Before {
+	owners: Vec<Option<(AccountId32, u32)>>,
 	issuance: Balance,
 	removed: Vec<bool>,
 	retired: Vec<bool>,
@@ -303,6 +558,11 @@ struct Before {
 
 fn before() -> Before {
 	Before {
+		owners: (0..DEVICES)
+			.map(|number| {
+				Devices::<Test>::get(device(number)).map(|record| (record.owner, record.generation))
+			})
+			.collect(),
 		issuance: Balances::total_issuance(),
 		removed: (0..KEYS)
 			.map(|number| matches!(Keys::<Test>::get(key_account(number)), Some(KeyEntry::Removed(_))))
@@ -385,16 +645,35 @@ fn the_random_steps_reach_every_call() {
 		"ReportLost",
 		"Retire",
 		"Withdraw",
+		"Grant",
+		"Revoke",
+		"Offer",
+		"Accept",
+		"Cancel",
+		"Confirm",
+		"SetProfile",
+		"SetService",
+		"RemoveService",
 	] {
 		assert!(
 			accepted.contains_key(&(name.to_owned(), false)),
 			"{name} by an owner"
 		);
 	}
-	for name in ["Add", "Rotate", "Remove"] {
+	for name in ["Add", "Rotate", "Remove", "SetProfile", "SetService"] {
 		assert!(accepted.contains_key(&(name.to_owned(), true)), "{name} by a key");
 	}
-	for name in ["Suspend", "Resume", "ReportLost", "Retire", "Withdraw"] {
+	for name in [
+		"Suspend",
+		"Resume",
+		"ReportLost",
+		"Retire",
+		"Withdraw",
+		"Grant",
+		"Offer",
+		"Accept",
+		"Confirm",
+	] {
 		assert!(
 			!accepted.contains_key(&(name.to_owned(), true)),
 			"{name} by a key"

@@ -86,7 +86,7 @@ fn a_lost_device_is_not_suspended() {
 }
 
 #[test]
-fn only_the_owner_changes_the_status() {
+fn nobody_but_the_owner_and_its_operators_changes_the_status() {
 	ExtBuilder::default().build_and_execute(|| {
 		let device = register(&ALICE, &key(0));
 		for call in CALLS {
