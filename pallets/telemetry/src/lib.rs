@@ -74,8 +74,13 @@ pub mod pallet {
 		type Currency: fungible::Mutate<AccountId> + fungible::MutateHold<AccountId, Reason: From<HoldReason>>;
 
 		/// The deposit for a stream, held on its device's wallet. The footprint is one blob with all the bytes that
-		/// the stream may put into state, its ring included.
+		/// the stream may put into state, its ring and the storage keys included. For a stream that keeps a single
+		/// anchor it must be at least [`Config::TombstonePrice`].
 		type DepositPrice: Convert<Footprint, BalanceOf<Self>>;
+
+		/// What is burnt when a stream is closed, for the tombstone that stays for ever.
+		#[pallet::constant]
+		type TombstonePrice: Get<BalanceOf<Self>>;
 
 		/// The clock.
 		type Time: UnixTime;
@@ -109,7 +114,7 @@ pub mod pallet {
 	/// Why money of a wallet is held.
 	#[pallet::composite_enum]
 	pub enum HoldReason {
-		/// For the storage of a stream. Released when the stream is closed.
+		/// For the storage of a stream. Released when the stream is closed, less what is burnt for its tombstone.
 		#[codec(index = 0)]
 		StreamDeposit,
 	}
@@ -170,6 +175,8 @@ pub mod pallet {
 			anchors: u64,
 			/// Final root of its mountain range; `None` if it took none.
 			range_root: Option<H256>,
+			/// What was burnt for the tombstone.
+			burnt: BalanceOf<T>,
 		},
 		/// An anchor was taken. Whoever keeps `leaf` at `position` can prove it for ever.
 		Anchored {
@@ -290,6 +297,10 @@ pub mod pallet {
 			assert!(T::MaxRetention::get() >= 1, "no stream could be opened");
 			assert!(T::MaxStreams::get() >= 1, "no stream could be opened");
 			assert!(T::MaxEnvelopes::get() >= 1, "no envelope could be delivered");
+			assert!(
+				T::DepositPrice::convert(Self::footprint(1)) >= T::TombstonePrice::get(),
+				"a stream's deposit must cover its tombstone"
+			);
 		}
 
 		#[cfg(feature = "try-runtime")]
@@ -332,7 +343,7 @@ pub mod pallet {
 			Self::do_create_stream(&who, device, spec)
 		}
 
-		/// Closes a stream for ever and returns its deposit to the wallet's free money.
+		/// Closes a stream for ever and returns its deposit, less `TombstonePrice`, to the wallet's free money.
 		///
 		/// ## Dispatch origin
 		/// Signed by a key of the device with `manage`, or by the owner, who names the device.

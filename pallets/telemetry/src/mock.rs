@@ -25,8 +25,8 @@ pub type Balance = u128;
 pub mod fleet {
 	use frame_support::{pallet_prelude::*, weights::Weight};
 	use m2m_device::{
-		AccountId, Action, DeviceAuthority, DeviceId, DeviceInspect, DevicePublic, DeviceStatus, KeyRecord,
-		ReadingAuthority, Roles, UnixMs,
+		AccountId, ActingKey, Action, DeviceAuthority, DeviceId, DeviceInspect, DevicePublic, DeviceStatus,
+		KeyRecord, Production, ReadingAuthority, Roles, Topic, UnixMs,
 	};
 
 	/// A device key and what it may do now.
@@ -121,6 +121,11 @@ pub mod fleet {
 			})
 		}
 
+		/// This register is not asked.
+		fn acting_key(_: &AccountId) -> Option<ActingKey> {
+			None
+		}
+
 		fn weight() -> Weight {
 			Weight::zero()
 		}
@@ -151,6 +156,12 @@ pub mod fleet {
 				valid_until: grant.before,
 				deliver_until: None,
 			})
+		}
+		fn has_attestation(_: &DeviceId, _: Topic, _: &[AccountId], _: bool) -> bool {
+			false
+		}
+		fn production(_: &AccountId) -> Option<Production> {
+			None
 		}
 	}
 }
@@ -199,6 +210,7 @@ parameter_types! {
 	pub const ExistentialDeposit: Balance = ED;
 	pub const BasePrice: Balance = 1_000;
 	pub const BytePrice: Balance = 10;
+	pub const TombstonePrice: Balance = TOMBSTONE;
 	pub const MaxStreams: u32 = 12;
 	pub const MaxRetention: u16 = 256;
 	pub const MaxEnvelopes: u32 = 64;
@@ -239,6 +251,7 @@ impl pallet_telemetry::Config for Test {
 	type Devices = Fleet;
 	type Currency = Balances;
 	type DepositPrice = LinearStoragePrice<BasePrice, BytePrice, Balance>;
+	type TombstonePrice = TombstonePrice;
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type OnAnchored = Listener;
@@ -268,6 +281,8 @@ impl crate::BenchmarkHelper for Stage {
 }
 
 pub const ED: Balance = 100;
+/// Burnt when a stream is closed.
+pub const TOMBSTONE: Balance = 70;
 pub const GENESIS: [u8; 32] = [7; 32];
 pub const MINUTE: UnixMs = 60_000;
 pub const QUARTER: UnixMs = 15 * MINUTE;
@@ -276,7 +291,7 @@ pub const DAY: UnixMs = 96 * QUARTER;
 pub const START: UnixMs = 1_781_308_800_000;
 /// Readings of the tests begin here unless they say otherwise: 400 days before the clock, on a full day.
 pub const BASE: UnixMs = START - 400 * DAY;
-pub const ENDOWMENT: Balance = 10_000_000;
+pub const ENDOWMENT: Balance = 100_000_000;
 
 /// Owner of the meters.
 pub const ALICE: AccountId = AccountId::new([0xa1; 32]);

@@ -9,19 +9,20 @@ use m2m_device::DeviceStatus;
 use sp_core::H256;
 
 #[test]
-fn closing_returns_the_deposit_to_the_unit() {
+fn closing_returns_the_deposit_less_the_price_of_a_tombstone() {
 	test(|| {
 		let meter = meter(0);
 		let first = open(&meter, keeping(16));
 		let second = open(&meter, keeping(2));
 		let of = |stream| Streams::<Test>::get(&meter.id, stream).map_or(0, |record| record.deposit);
 		let (large, small) = (of(first), of(second));
+		let issued = Balances::total_issuance();
 		assert_ok!(Telemetry::close_stream(
 			signed(&ALICE),
 			Some(meter.id.clone()),
 			first
 		));
-		assert_eq!(Balances::free_balance(&meter.id), ED + large);
+		assert_eq!(Balances::free_balance(&meter.id), ED + large - TOMBSTONE);
 		assert_eq!(
 			Balances::balance_on_hold(&HoldReason::StreamDeposit.into(), &meter.id),
 			small
@@ -31,7 +32,11 @@ fn closing_returns_the_deposit_to_the_unit() {
 			None,
 			second
 		));
-		assert_eq!(Balances::free_balance(&meter.id), ED + large + small);
+		assert_eq!(
+			Balances::free_balance(&meter.id),
+			ED + large + small - 2 * TOMBSTONE
+		);
+		assert_eq!(Balances::total_issuance(), issued - 2 * TOMBSTONE);
 		assert_eq!(
 			Balances::balance_on_hold(&HoldReason::StreamDeposit.into(), &meter.id),
 			0
@@ -67,7 +72,8 @@ fn a_closed_stream_leaves_only_a_tombstone() {
 				device: meter.id.clone(),
 				stream,
 				anchors: 3,
-				range_root: root
+				range_root: root,
+				burnt: TOMBSTONE
 			}]
 		);
 		assert_eq!(Streams::<Test>::iter().count(), 0);

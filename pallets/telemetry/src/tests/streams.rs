@@ -144,8 +144,8 @@ fn the_deposit_grows_with_the_ring() {
 		open(&meter, keeping(256));
 		let of = |stream| Streams::<Test>::get(&meter.id, stream).map(|record| record.deposit);
 		assert_eq!((of(0), of(1)), (Some(deposit(1)), Some(deposit(256))));
-		// 255 entries of 184 bytes at 10 each.
-		assert_eq!(deposit(256) - deposit(1), 255 * 184 * 10);
+		// 255 entries of 184 bytes and keys of 102 at 10 each.
+		assert_eq!(deposit(256) - deposit(1), 255 * (184 + 102) * 10);
 		assert_eq!(held(&meter.id), deposit(1) + deposit(256));
 	});
 }
