@@ -1,0 +1,12 @@
+//! Tests, one file a feature.
+
+mod bucket;
+mod budget;
+mod budgets;
+mod limits;
+mod model;
+mod offers;
+mod payers;
+mod pruning;
+mod reads;
+mod wire;
