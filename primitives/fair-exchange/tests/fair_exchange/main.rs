@@ -1,0 +1,9 @@
+//! Sales from the offer to the dispute.
+
+mod buying;
+mod disputes;
+mod golden;
+mod reference;
+mod sale;
+mod secrecy;
+mod selling;
