@@ -8,7 +8,7 @@ use sc_service::{ChainType, Properties};
 pub type ChainSpec = sc_service::GenericChainSpec;
 
 /// Address format: 42, the generic one, as in the runtime.
-const SS58_FORMAT: u32 = 42;
+pub const SS58_FORMAT: u16 = 42;
 
 fn properties() -> Properties {
 	[

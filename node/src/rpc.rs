@@ -1,6 +1,7 @@
-//! JSON-RPC beyond what every node of the SDK serves: nonces, fees and finality proofs.
+//! JSON-RPC beyond what every node of the SDK serves: nonces, fees, finality proofs and DIDs.
 
 use jsonrpsee::RpcModule;
+use m2m_rpc::{Did, DidApiServer, DidRuntimeApi};
 use m2m_runtime::{AccountId, Balance, Nonce, opaque::Block};
 use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
 use sc_consensus_grandpa::FinalityProofProvider;
@@ -13,7 +14,7 @@ use sp_blockchain::{Error as BlockChainError, HeaderBackend, HeaderMetadata};
 use std::sync::Arc;
 use substrate_frame_rpc_system::{System, SystemApiServer};
 
-use crate::service::FullBackend;
+use crate::{chain_spec::SS58_FORMAT, service::FullBackend};
 
 /// What the finality methods need.
 pub struct GrandpaDeps {
@@ -48,11 +49,13 @@ where
 	C::Api: substrate_frame_rpc_system::AccountNonceApi<Block, AccountId, Nonce>,
 	C::Api: pallet_transaction_payment_rpc::TransactionPaymentRuntimeApi<Block, Balance>,
 	C::Api: BlockBuilder<Block>,
+	C::Api: DidRuntimeApi<Block>,
 	P: TransactionPool + 'static,
 {
 	let mut module = RpcModule::new(());
 	module.merge(System::new(client.clone(), pool).into_rpc())?;
-	module.merge(TransactionPayment::new(client).into_rpc())?;
+	module.merge(TransactionPayment::new(client.clone()).into_rpc())?;
+	module.merge(Did::<_, Block>::new(client, SS58_FORMAT).into_rpc())?;
 	module.merge(
 		Grandpa::new(
 			grandpa.executor,

@@ -1,9 +1,9 @@
 //! Runtime APIs: what the node and its clients call without a transaction.
 
 use crate::{
-	AccountId, Aura, Balance, Block, DeviceIdentity, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
-	RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, Telemetry, TransactionPayment, VERSION,
-	genesis_presets,
+	AccountId, Aura, Balance, Block, DeviceIdentity, Executive, FeeSponsorship, Grandpa, InherentDataExt,
+	Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, Telemetry, TransactionPayment,
+	VERSION, genesis_presets,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -11,13 +11,17 @@ use frame_support::{
 	weights::Weight,
 };
 use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId};
-use m2m_device::{DeviceId, UnixMs};
+use m2m_device::{DeviceId, DeviceInspect, Production, Topic, UnixMs};
+use m2m_did::{DidKey, DidRecord};
 use m2m_merkle::ReadingProof;
-use m2m_runtime_api::DeviceDetails;
+use m2m_runtime_api::{
+	AttestationDetails, BatchDetails, BudgetRest, DeviceDetails, MAX_ISSUERS, Remaining, SponsoredRest,
+	SponsorshipDetails,
+};
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
-use sp_core::{OpaqueMetadata, crypto::KeyTypeId};
+use sp_core::{H256, OpaqueMetadata, crypto::KeyTypeId};
 use sp_runtime::{
 	ApplyExtrinsicResult,
 	traits::{Block as BlockT, NumberFor},
@@ -97,7 +101,15 @@ impl_runtime_apis! {
 				auth_version: snapshot.auth_version,
 				gateway: snapshot.gateway,
 				device_keys: snapshot.keys,
+				profile: snapshot.profile,
+				operators: snapshot.operators,
+				services: snapshot.services,
+				offer: snapshot.offer,
 			})
+		}
+
+		fn deposit_for(keys: u32) -> u128 {
+			DeviceIdentity::deposit_for(keys)
 		}
 
 		fn device_of_key(key: AccountId) -> Option<DeviceId> {
@@ -106,6 +118,104 @@ impl_runtime_apis! {
 
 		fn devices_of(owner: AccountId, after: Option<DeviceId>, limit: u32) -> Vec<DeviceId> {
 			DeviceIdentity::devices_of(&owner, after.as_ref(), limit)
+		}
+
+		fn attestations(
+			device: DeviceId,
+			after: Option<(Topic, AccountId)>,
+			limit: u32,
+		) -> Vec<AttestationDetails> {
+			DeviceIdentity::attestations(&device, after, limit)
+		}
+
+		fn has_attestation(
+			device: DeviceId,
+			topic: Topic,
+			mut issuers: Vec<AccountId>,
+			same_owner: bool,
+		) -> bool {
+			issuers.truncate(MAX_ISSUERS);
+			<DeviceIdentity as DeviceInspect>::has_attestation(&device, topic, &issuers, same_owner)
+		}
+
+		fn production(key: AccountId) -> Option<Production> {
+			<DeviceIdentity as DeviceInspect>::production(&key)
+		}
+
+		fn batch(issuer: AccountId, root: H256) -> Option<BatchDetails> {
+			let batch = DeviceIdentity::batch(&issuer, root)?;
+			Some(BatchDetails {
+				model: batch.model.into_inner(),
+				count: batch.count,
+				created: batch.created,
+				revoked: batch.revoked,
+			})
+		}
+	}
+
+	impl m2m_runtime_api::DidApi<Block> for Runtime {
+		fn did_document(device: DeviceId) -> Option<DidRecord> {
+			let snapshot = DeviceIdentity::snapshot(&device)?;
+			Some(DidRecord {
+				device,
+				owner: snapshot.owner,
+				status: snapshot.status,
+				generation: snapshot.generation,
+				auth_version: snapshot.auth_version,
+				keys: snapshot
+					.keys
+					.iter()
+					.map(|key| DidKey::new(key, snapshot.generation))
+					.collect(),
+				services: snapshot.services,
+			})
+		}
+	}
+
+	impl m2m_runtime_api::SponsorshipApi<Block> for Runtime {
+		fn remaining(device: DeviceId) -> Remaining {
+			let sponsored = FeeSponsorship::sponsored(&device).into_iter().map(|rest| SponsoredRest {
+				sponsorship: rest.sponsorship,
+				calls: rest.record.calls.into_inner(),
+				bucket: rest.bucket,
+				capacity: rest.record.terms.capacity,
+				refill: rest.record.terms.refill,
+				pot: rest.pot,
+				expires: rest.record.expires,
+			});
+			let budget = FeeSponsorship::budget_left(&device);
+			Remaining {
+				sponsored: sponsored.collect(),
+				budget: budget.map(|(budget, left, period_ends)| BudgetRest {
+					limit: budget.limit,
+					left,
+					period_ends,
+				}),
+				wallet: FeeSponsorship::wallet_left(&device),
+			}
+		}
+
+		fn sponsorship(sponsorship: u32) -> Option<SponsorshipDetails> {
+			let (record, balance, attached) = FeeSponsorship::sponsorship(sponsorship)?;
+			Some(SponsorshipDetails {
+				sponsorship,
+				sponsor: record.sponsor,
+				beneficiary: record.beneficiary,
+				generation: record.generation,
+				calls: record.calls.into_inner(),
+				capacity: record.terms.capacity,
+				refill: record.terms.refill,
+				expires: record.expires,
+				pot: FeeSponsorship::pot(sponsorship),
+				balance,
+				buckets: record.buckets,
+				attached,
+				closed: record.closed,
+			})
+		}
+
+		fn sponsorships_of(sponsor: AccountId, after: Option<u32>, limit: u32) -> Vec<u32> {
+			FeeSponsorship::sponsorships_of(&sponsor, after, limit)
 		}
 	}
 

@@ -12,4 +12,5 @@ frame_benchmarking::define_benchmarks!(
 	[pallet_sudo, Sudo]
 	[pallet_device_identity, DeviceIdentity]
 	[pallet_telemetry, Telemetry]
+	[pallet_fee_sponsorship, FeeSponsorship]
 );

@@ -128,7 +128,8 @@ pub type TxExtension = (
 	frame_system::CheckEra<Runtime>,
 	frame_system::CheckNonce<Runtime>,
 	frame_system::CheckWeight<Runtime>,
-	pallet_transaction_payment::ChargeTransactionPayment<Runtime>,
+	// To everybody outside this is `ChargeTransactionPayment`.
+	pallet_fee_sponsorship::SponsoredPayment<Runtime>,
 	frame_metadata_hash_extension::CheckMetadataHash<Runtime>,
 	frame_system::WeightReclaim<Runtime>,
 );
@@ -194,4 +195,6 @@ mod runtime {
 	pub type DeviceIdentity = pallet_device_identity;
 	#[runtime::pallet_index(21)]
 	pub type Telemetry = pallet_telemetry;
+	#[runtime::pallet_index(22)]
+	pub type FeeSponsorship = pallet_fee_sponsorship;
 }

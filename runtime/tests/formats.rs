@@ -22,6 +22,7 @@ fn pallet_indices_are_pinned() {
 		(Sudo::name(), Sudo::index(), 11),
 		(DeviceIdentity::name(), DeviceIdentity::index(), 20),
 		(Telemetry::name(), Telemetry::index(), 21),
+		(FeeSponsorship::name(), FeeSponsorship::index(), 22),
 	];
 	for (name, index, pinned) in indices {
 		assert_eq!(index, pinned, "{name}");
@@ -56,6 +57,20 @@ fn call_indices_are_pinned() {
 			(8, "report_lost"),
 			(9, "retire"),
 			(10, "withdraw"),
+			(11, "grant"),
+			(12, "revoke"),
+			(13, "offer_transfer"),
+			(14, "accept_transfer"),
+			(15, "cancel_transfer"),
+			(16, "confirm_key"),
+			(17, "set_profile"),
+			(18, "set_service"),
+			(19, "remove_service"),
+			(20, "attest"),
+			(21, "revoke_attestation"),
+			(22, "create_batch"),
+			(23, "prove_production"),
+			(24, "revoke_batch"),
 		]
 	);
 	assert_eq!(
@@ -68,6 +83,19 @@ fn call_indices_are_pinned() {
 			(4, "report_false_anchor"),
 		]
 	);
+	assert_eq!(
+		calls::<pallet_fee_sponsorship::Call<Runtime>>(),
+		[
+			(0, "offer"),
+			(1, "attach"),
+			(2, "detach"),
+			(3, "top_up"),
+			(4, "close"),
+			(5, "prune_buckets"),
+			(6, "set_budget"),
+			(7, "clear_budget"),
+		]
+	);
 }
 
 #[test]
@@ -78,6 +106,7 @@ fn storage_prefixes_are_pinned() {
 		("Balances", Balances::name_hash()),
 		("DeviceIdentity", DeviceIdentity::name_hash()),
 		("Telemetry", Telemetry::name_hash()),
+		("FeeSponsorship", FeeSponsorship::name_hash()),
 	] {
 		assert_eq!(prefix, sp_io::hashing::twox_128(name.as_bytes()), "{name}");
 	}
@@ -124,6 +153,13 @@ fn proxy_types_are_pinned() {
 }
 
 #[test]
+fn call_groups_are_pinned() {
+	use m2m_runtime_api::CallGroup;
+	assert_eq!(CallGroup::Telemetry.encode(), [0]);
+	assert_eq!(CallGroup::Identity.encode(), [1]);
+}
+
+#[test]
 fn metadata_is_served_in_the_versions_that_clients_ask_for() {
 	let versions = Runtime::metadata_versions();
 	for version in [14, 15, 16] {
@@ -138,6 +174,7 @@ fn state_of_devices_and_streams_has_a_bounded_size() {
 	for info in DeviceIdentity::storage_info()
 		.into_iter()
 		.chain(Telemetry::storage_info())
+		.chain(FeeSponsorship::storage_info())
 	{
 		let name = String::from_utf8_lossy(&info.storage_name).into_owned();
 		let size = info.max_size.unwrap_or_else(|| panic!("{name} is not bounded"));

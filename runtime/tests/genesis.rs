@@ -115,7 +115,9 @@ fn extensions() -> m2m_runtime::TxExtension {
 		frame_system::CheckEra::<Runtime>::from(Era::immortal()),
 		frame_system::CheckNonce::<Runtime>::from(0),
 		frame_system::CheckWeight::<Runtime>::new(),
-		pallet_transaction_payment::ChargeTransactionPayment::<Runtime>::from(0),
+		pallet_fee_sponsorship::SponsoredPayment::<Runtime>::new(
+			pallet_transaction_payment::ChargeTransactionPayment::from(0),
+		),
 		frame_metadata_hash_extension::CheckMetadataHash::<Runtime>::new(false),
 		frame_system::WeightReclaim::<Runtime>::new(),
 	)

@@ -1,6 +1,8 @@
 //! Devices and what they measure.
 
-use crate::{Balance, Balances, DeviceIdentity, MILLI_UNIT, Runtime, System, Timestamp, deposit};
+use crate::{
+	Balance, Balances, DeviceIdentity, MILLI_UNIT, Runtime, RuntimeHoldReason, System, Timestamp, deposit,
+};
 use frame_support::{
 	parameter_types,
 	traits::{ConstU16, ConstU32, ConstU64, ConstU128, LinearStoragePrice},
@@ -11,6 +13,9 @@ parameter_types! {
 	pub const StateByteDeposit: Balance = deposit(0, 1);
 	/// The chain keeps the hash of block 0 for ever.
 	pub Genesis: [u8; 32] = System::block_hash(0).0;
+	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams.
+	pub const OtherDeposits: &'static [RuntimeHoldReason] =
+		&[RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit)];
 }
 
 /// Price of state: so much for an item and so much for a byte.
@@ -24,6 +29,7 @@ impl pallet_device_identity::Config for Runtime {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type DepositPrice = StatePrice;
+	type OtherDeposits = OtherDeposits;
 	type TombstonePrice = ConstU128<MILLI_UNIT>;
 	type MaxKeys = ConstU32<8>;
 	type MaxBatch = ConstU32<32>;
@@ -37,6 +43,7 @@ impl pallet_telemetry::Config for Runtime {
 	type Devices = DeviceIdentity;
 	type Currency = Balances;
 	type DepositPrice = StatePrice;
+	type TombstonePrice = ConstU128<MILLI_UNIT>;
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type OnAnchored = ();
@@ -50,7 +57,7 @@ impl pallet_telemetry::Config for Runtime {
 
 /// Sets the stage for benchmarks.
 #[cfg(feature = "runtime-benchmarks")]
-mod benchmark {
+pub(super) mod benchmark {
 	use super::*;
 	use crate::{AccountId, RuntimeOrigin, UNIT};
 	use frame_support::traits::fungible::Mutate;

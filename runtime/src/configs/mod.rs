@@ -4,4 +4,5 @@ pub mod accounts;
 pub mod consensus;
 pub mod devices;
 pub mod money;
+pub mod sponsorship;
 pub mod system;

@@ -1,0 +1,547 @@
+//! Sponsored devices in the real runtime: extrinsics as a wallet makes them, through the same door as in a
+//! block.
+
+use codec::{Decode, Encode};
+use frame_support::{
+	BoundedVec, assert_ok,
+	dispatch::{DispatchClass, GetDispatchInfo},
+	storage::{TransactionOutcome, with_transaction},
+	traits::{Get, fungible::Inspect},
+	weights::Weight,
+};
+use m2m_anchor::{Anchor, StreamKind, StreamSpec, Summary};
+use m2m_device::{
+	AccountId, Beneficiary, DeviceId, DevicePublic, DeviceSignature, KeyClaim, PossessionAction,
+	PossessionProof, Roles,
+};
+use m2m_merkle::{Batch, Reading};
+use m2m_runtime::{
+	Address, Balance, Balances, BlockNumber, DeviceIdentity, Executive, FeeSponsorship, Header, MICRO_UNIT,
+	MILLI_UNIT, Runtime, RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin, SLOT_DURATION_MS,
+	Signature, System, Telemetry, TransactionPayment, TxExtension, UNIT, UncheckedExtrinsic,
+	configs::sponsorship::CallGroups, genesis_presets,
+};
+use m2m_runtime_api::CallGroup;
+use pallet_fee_sponsorship::{ClassifyCall, WeightInfo};
+use pallet_transaction_payment::ChargeTransactionPayment;
+use scale_info::TypeInfo;
+use sp_consensus_aura::{AURA_ENGINE_ID, Slot};
+use sp_core::{H256, Pair, sr25519};
+use sp_keyring::Sr25519Keyring;
+use sp_runtime::{
+	ApplyExtrinsicResult, BuildStorage, Digest, DigestItem, DispatchError,
+	generic::{self, Era},
+	traits::{Header as _, TransactionExtension},
+	transaction_validity::{
+		InvalidTransaction, TransactionSource, TransactionValidity, TransactionValidityError,
+	},
+};
+
+/// 2026-06-13, the beginning of an Aura slot.
+const START: u64 = 1_781_308_800_000;
+const QUARTER: u64 = 900_000;
+const PAYMENT: TransactionValidityError = TransactionValidityError::Invalid(InvalidTransaction::Payment);
+
+/// The extensions as a wallet knows them, with plain payment.
+type WalletExtension = (
+	frame_system::AuthorizeCall<Runtime>,
+	frame_system::CheckNonZeroSender<Runtime>,
+	frame_system::CheckSpecVersion<Runtime>,
+	frame_system::CheckTxVersion<Runtime>,
+	frame_system::CheckGenesis<Runtime>,
+	frame_system::CheckEra<Runtime>,
+	frame_system::CheckNonce<Runtime>,
+	frame_system::CheckWeight<Runtime>,
+	ChargeTransactionPayment<Runtime>,
+	frame_metadata_hash_extension::CheckMetadataHash<Runtime>,
+	frame_system::WeightReclaim<Runtime>,
+);
+type WalletExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, WalletExtension>;
+type WalletPayload = generic::SignedPayload<RuntimeCall, WalletExtension>;
+
+fn sponsor() -> AccountId {
+	Sr25519Keyring::Bob.to_account_id()
+}
+
+fn owner() -> AccountId {
+	Sr25519Keyring::Charlie.to_account_id()
+}
+
+fn signed(who: &AccountId) -> RuntimeOrigin {
+	RuntimeOrigin::signed(who.clone())
+}
+
+fn balance(who: &AccountId) -> Balance {
+	Balances::total_balance(who)
+}
+
+/// Runs a test inside the first block of a development chain, and checks the books afterwards.
+fn chain(test: impl FnOnce()) {
+	let patch = genesis_presets::get_preset(&"development".into()).expect("the preset exists");
+	let patch: serde_json::Value = serde_json::from_slice(&patch).expect("valid JSON");
+	let mut genesis = serde_json::to_value(RuntimeGenesisConfig::default()).expect("a value");
+	for (pallet, values) in patch.as_object().expect("an object") {
+		for (field, value) in values.as_object().expect("an object") {
+			genesis[pallet][field] = value.clone();
+		}
+	}
+	let genesis: RuntimeGenesisConfig = serde_json::from_value(genesis).expect("a genesis");
+	let mut externalities: sp_io::TestExternalities = genesis.build_storage().expect("it builds").into();
+	externalities.execute_with(|| {
+		begin_block(1);
+		let issued = Balances::total_issuance();
+		test();
+		assert_eq!(Balances::total_issuance(), issued);
+		assert_ok!(FeeSponsorship::do_try_state());
+		assert_ok!(DeviceIdentity::do_try_state());
+	});
+}
+
+/// Begins a block with its slot and its time.
+fn begin_block(number: BlockNumber) {
+	let now = START + u64::from(number) * SLOT_DURATION_MS;
+	let slot = Slot::from(now / SLOT_DURATION_MS);
+	let digest = Digest {
+		logs: vec![DigestItem::PreRuntime(AURA_ENGINE_ID, slot.encode())],
+	};
+	let parent = H256::repeat_byte(number as u8);
+	Executive::initialize_block(&Header::new(number, H256::zero(), H256::zero(), parent, digest));
+	let set_time = RuntimeCall::Timestamp(pallet_timestamp::Call::set { now });
+	assert_ok!(Executive::apply_extrinsic(UncheckedExtrinsic::new_bare(set_time)));
+}
+
+/// Ends the block and begins another one.
+fn next_block() {
+	let number = System::block_number();
+	Executive::finalize_block();
+	begin_block(number + 1);
+}
+
+struct Meter {
+	key: sr25519::Pair,
+	id: DeviceId,
+}
+
+impl Meter {
+	fn account(&self) -> AccountId {
+		self.key.public().into()
+	}
+
+	/// Registers a device of the owner, whose key has nothing and may do all, with one stream.
+	fn register(number: u8) -> Self {
+		let key = sr25519::Pair::from_seed(&[number; 32]);
+		let public = DevicePublic::Sr25519(key.public());
+		let expires = pallet_timestamp::Now::<Runtime>::get();
+		let claim = KeyClaim {
+			genesis: System::block_hash(0).0,
+			action: PossessionAction::Register,
+			owner: &owner(),
+			device: None,
+			roles: Roles::ALL,
+			public: &public,
+			expires,
+		};
+		let proof = PossessionProof {
+			expires,
+			signature: DeviceSignature::Sr25519(key.sign(&claim.signed_bytes())),
+		};
+		assert_ok!(DeviceIdentity::register_device(
+			signed(&owner()),
+			public,
+			Roles::ALL,
+			proof,
+			None,
+			None
+		));
+		let id = public.device_id();
+		let spec = StreamSpec {
+			kind: StreamKind::Interval,
+			private: false,
+			schema: H256::zero(),
+			unit: BoundedVec::truncate_from(b"Wh".to_vec()),
+			scale: 0,
+			plausible_min: 0,
+			plausible_max: 1_000_000,
+			cadence_ms: QUARTER as u32,
+			period_ms: None,
+			not_before: 0,
+			retention: 8,
+		};
+		assert_ok!(Telemetry::create_stream(signed(&owner()), Some(id.clone()), spec));
+		Self { key, id }
+	}
+
+	/// What a wallet sends: signed over plain payment, and nothing left of its type but bytes.
+	fn sign(&self, call: RuntimeCall, nonce: u32, tip: Balance) -> UncheckedExtrinsic {
+		let extension: WalletExtension = (
+			frame_system::AuthorizeCall::new(),
+			frame_system::CheckNonZeroSender::new(),
+			frame_system::CheckSpecVersion::new(),
+			frame_system::CheckTxVersion::new(),
+			frame_system::CheckGenesis::new(),
+			frame_system::CheckEra::from(Era::Immortal),
+			frame_system::CheckNonce::from(nonce),
+			frame_system::CheckWeight::new(),
+			ChargeTransactionPayment::from(tip),
+			frame_metadata_hash_extension::CheckMetadataHash::new(false),
+			frame_system::WeightReclaim::new(),
+		);
+		let payload =
+			WalletPayload::new(call.clone(), extension.clone()).expect("everything implicit is known");
+		let signature = payload.using_encoded(|bytes| self.key.sign(bytes));
+		let extrinsic = WalletExtrinsic::new_signed(
+			call,
+			Address::Id(self.account()),
+			Signature::Sr25519(signature),
+			extension,
+		);
+		UncheckedExtrinsic::decode(&mut &extrinsic.encode()[..]).expect("the same bytes")
+	}
+
+	fn nonce(&self) -> u32 {
+		System::account_nonce(self.account())
+	}
+
+	fn send(&self, call: RuntimeCall) -> ApplyExtrinsicResult {
+		Executive::apply_extrinsic(self.sign(call, self.nonce(), 0))
+	}
+
+	/// What the pool says, on top of the last block.
+	fn validate(&self, call: RuntimeCall) -> TransactionValidity {
+		self.validate_with_tip(call, 0)
+	}
+
+	fn validate_with_tip(&self, call: RuntimeCall, tip: Balance) -> TransactionValidity {
+		let extrinsic = self.sign(call, self.nonce(), tip);
+		with_transaction(|| {
+			let parent = System::parent_hash();
+			let validity = Executive::validate_transaction(TransactionSource::External, extrinsic, parent);
+			TransactionOutcome::Rollback(Ok::<_, DispatchError>(validity))
+		})
+		.expect("nothing is nested here")
+	}
+
+	/// An anchor of one reading in this quarter of an hour.
+	fn anchor(&self, quarter: u64) -> RuntimeCall {
+		let reading = Reading {
+			time_ms: START - (100 - quarter) * QUARTER,
+			value: 250,
+		};
+		let batch = Batch::new(&[1; 32], vec![reading]).expect("one reading");
+		let anchor = Anchor {
+			data_root: H256(batch.data_root()),
+			summary: Summary::Open {
+				top_hash: H256(batch.top_hash()),
+				aggregate: *batch.aggregate(),
+			},
+		};
+		RuntimeCall::Telemetry(pallet_telemetry::Call::anchor {
+			stream: 0,
+			seq: quarter,
+			anchor,
+		})
+	}
+}
+
+/// Offers a sponsorship and takes it. Returns its number.
+fn sponsorship(to: Beneficiary, capacity: Balance, refill: Balance, expires: Option<u64>) -> u32 {
+	let number = pallet_fee_sponsorship::NextSponsorship::<Runtime>::get();
+	assert_ok!(FeeSponsorship::offer(
+		signed(&sponsor()),
+		to,
+		BoundedVec::truncate_from(vec![CallGroup::Telemetry]),
+		capacity,
+		refill,
+		expires,
+		UNIT,
+	));
+	assert_ok!(FeeSponsorship::attach(signed(&owner()), number));
+	number
+}
+
+fn remark() -> RuntimeCall {
+	RuntimeCall::System(frame_system::Call::remark { remark: vec![1] })
+}
+
+/// Calls that hold another one.
+fn holding(call: RuntimeCall) -> Vec<RuntimeCall> {
+	let calls = || vec![call.clone()];
+	let other = Sr25519Keyring::Dave.to_account_id();
+	vec![
+		RuntimeCall::Utility(pallet_utility::Call::batch { calls: calls() }),
+		RuntimeCall::Utility(pallet_utility::Call::batch_all { calls: calls() }),
+		RuntimeCall::Utility(pallet_utility::Call::force_batch { calls: calls() }),
+		RuntimeCall::Utility(pallet_utility::Call::as_derivative {
+			index: 0,
+			call: Box::new(call.clone()),
+		}),
+		RuntimeCall::Proxy(pallet_proxy::Call::proxy {
+			real: other.clone().into(),
+			force_proxy_type: None,
+			call: Box::new(call.clone()),
+		}),
+		RuntimeCall::Multisig(pallet_multisig::Call::as_multi_threshold_1 {
+			other_signatories: vec![other],
+			call: Box::new(call.clone()),
+		}),
+		RuntimeCall::Sudo(pallet_sudo::Call::sudo {
+			call: Box::new(call.clone()),
+		}),
+	]
+}
+
+#[test]
+fn wallets_see_plain_payment() {
+	let ours = TxExtension::metadata();
+	let plain = WalletExtension::metadata();
+	assert_eq!(ours.len(), plain.len());
+	for (ours, plain) in ours.iter().zip(&plain) {
+		assert_eq!(ours.identifier, plain.identifier);
+		assert_eq!(ours.ty, plain.ty, "{}", ours.identifier);
+		assert_eq!(ours.implicit, plain.implicit, "{}", ours.identifier);
+	}
+	assert!(
+		ours.iter()
+			.any(|extension| extension.identifier == "ChargeTransactionPayment")
+	);
+	assert_eq!(TxExtension::type_info(), WalletExtension::type_info());
+}
+
+#[test]
+fn a_device_key_without_money_anchors_at_its_sponsors_cost() {
+	chain(|| {
+		let meter = Meter::register(1);
+		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		let pot = FeeSponsorship::pot(number);
+		let author = Sr25519Keyring::Alice.to_account_id();
+		let before = (balance(&pot), balance(&meter.id), balance(&author));
+		assert_eq!(balance(&meter.account()), 0);
+
+		next_block();
+		assert_ok!(meter.validate(meter.anchor(1)));
+		assert_eq!(meter.send(meter.anchor(1)), Ok(Ok(())));
+
+		assert!(Telemetry::anchor_record(&meter.id, 0, 1).is_some());
+		let fee = before.0 - balance(&pot);
+		assert!(fee > 0);
+		assert_eq!(balance(&meter.account()), 0);
+		assert_eq!(balance(&meter.id), before.1);
+		assert_eq!(balance(&author), before.2 + fee);
+		let events: Vec<_> = System::events().into_iter().map(|record| record.event).collect();
+		assert!(events.contains(&RuntimeEvent::FeeSponsorship(
+			pallet_fee_sponsorship::Event::FeeSponsored {
+				sponsorship: number,
+				device: meter.id.clone(),
+				fee,
+			}
+		)));
+		assert!(events.contains(&RuntimeEvent::TransactionPayment(
+			pallet_transaction_payment::Event::TransactionFeePaid {
+				who: pot,
+				actual_fee: fee,
+				tip: 0,
+			}
+		)));
+	});
+}
+
+#[test]
+fn what_the_sponsor_does_not_pay_for_is_refused_before_inclusion_and_costs_nothing() {
+	chain(|| {
+		let (meter, poor, late) = (Meter::register(1), Meter::register(2), Meter::register(3));
+		let good = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		// Not even one fee fits, and nothing comes back.
+		let small = sponsorship(Beneficiary::Device(poor.id.clone()), MICRO_UNIT, 0, None);
+		let now = pallet_timestamp::Now::<Runtime>::get();
+		let over = sponsorship(
+			Beneficiary::Device(late.id.clone()),
+			UNIT,
+			0,
+			Some(now + SLOT_DURATION_MS),
+		);
+		next_block();
+		assert_ok!(late.validate(late.anchor(1)));
+		next_block();
+		let pots = [good, small, over].map(|number| balance(&FeeSponsorship::pot(number)));
+
+		let mut refused = vec![remark()];
+		refused.extend(holding(meter.anchor(1)));
+		for call in refused {
+			assert_eq!(meter.validate(call.clone()), Err(PAYMENT), "{call:?}");
+			assert_eq!(meter.send(call), Err(PAYMENT));
+		}
+		assert_eq!(meter.validate_with_tip(meter.anchor(1), MILLI_UNIT), Err(PAYMENT));
+		for other in [&poor, &late] {
+			assert_eq!(other.validate(other.anchor(1)), Err(PAYMENT));
+			assert_eq!(other.send(other.anchor(1)), Err(PAYMENT));
+		}
+		assert_eq!(
+			[good, small, over].map(|number| balance(&FeeSponsorship::pot(number))),
+			pots
+		);
+		// What is on the list is still taken.
+		assert_eq!(meter.send(meter.anchor(1)), Ok(Ok(())));
+	});
+}
+
+#[test]
+fn transactions_beyond_the_bucket_are_dropped_from_the_block() {
+	chain(|| {
+		let meter = Meter::register(1);
+		let info = meter.anchor(0).get_dispatch_info();
+		let fee = TransactionPayment::compute_fee(400, &info, 0);
+		let number = sponsorship(Beneficiary::Owner(owner()), 4 * fee, 0, None);
+		let pot = FeeSponsorship::pot(number);
+		next_block();
+		let before = balance(&pot);
+		let results: Vec<_> = (0..8).map(|quarter| meter.send(meter.anchor(quarter))).collect();
+		let taken = results.iter().take_while(|result| result.is_ok()).count();
+		assert!((1..8).contains(&taken), "{taken}");
+		assert!(results[taken..].iter().all(|result| *result == Err(PAYMENT)));
+		assert_eq!(meter.nonce(), taken as u32);
+		assert!(before - balance(&pot) <= 4 * fee);
+	});
+}
+
+#[test]
+fn a_device_that_its_owner_suspended_is_sponsored_no_more() {
+	chain(|| {
+		let meter = Meter::register(1);
+		sponsorship(Beneficiary::Owner(owner()), UNIT, 0, None);
+		next_block();
+		assert_ok!(meter.validate(meter.anchor(1)));
+		assert_ok!(DeviceIdentity::suspend(signed(&owner()), meter.id.clone()));
+		next_block();
+		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
+	});
+}
+
+#[test]
+fn a_budget_lets_the_wallet_pay_for_what_no_sponsor_does() {
+	chain(|| {
+		let meter = Meter::register(1);
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&sponsor()),
+			meter.id.clone().into(),
+			UNIT
+		));
+		next_block();
+		assert_eq!(meter.validate(remark()), Err(PAYMENT));
+		assert_ok!(FeeSponsorship::set_budget(
+			signed(&owner()),
+			meter.id.clone(),
+			UNIT / 10,
+			24 * 60 * 60 * 1_000,
+		));
+		next_block();
+		let before = balance(&meter.id);
+		assert_eq!(meter.send(remark()), Ok(Ok(())));
+		let fee = before - balance(&meter.id);
+		assert!(fee > 0);
+		let (_, left, _) = FeeSponsorship::budget_left(&meter.id).expect("it is set");
+		assert_eq!(left, UNIT / 10 - fee);
+	});
+}
+
+#[test]
+fn calls_that_hold_other_calls_are_never_sponsored() {
+	chain(|| {
+		let meter = Meter::register(1);
+		let anchor = meter.anchor(1);
+		assert_eq!(CallGroups::group(&anchor), Some(CallGroup::Telemetry));
+		for call in holding(anchor) {
+			assert_eq!(CallGroups::group(&call), None, "{call:?}");
+		}
+	});
+}
+
+#[test]
+fn keys_can_be_changed_at_a_sponsors_cost_but_nothing_else_of_a_device() {
+	use pallet_device_identity::Call;
+	let device = AccountId::new([1; 32]);
+	let proof = PossessionProof {
+		expires: 0,
+		signature: DeviceSignature::Sr25519(Default::default()),
+	};
+	let public = DevicePublic::Sr25519(Default::default());
+	let group = |call: Call<Runtime>| CallGroups::group(&call.into());
+	assert_eq!(
+		group(Call::rotate_key {
+			device: None,
+			old: device.clone(),
+			public,
+			proof: proof.clone(),
+			overlap_ms: 0,
+		}),
+		Some(CallGroup::Identity)
+	);
+	assert_eq!(
+		group(Call::remove_key {
+			device: None,
+			key: device.clone()
+		}),
+		Some(CallGroup::Identity)
+	);
+	assert_eq!(
+		group(Call::register_device {
+			public,
+			roles: Roles::ALL,
+			proof,
+			gateway: None,
+			profile: None,
+		}),
+		None
+	);
+	assert_eq!(group(Call::suspend { device }), None);
+}
+
+/// Weight that an extrinsic takes of a block.
+fn weight_of(apply: impl FnOnce()) -> Weight {
+	let used = || *System::block_weight().get(DispatchClass::Normal);
+	let before = used();
+	apply();
+	used() - before
+}
+
+fn at_most_1_3_times(more: Weight, less: Weight) -> bool {
+	more.ref_time() <= less.ref_time().saturating_mul(13) / 10
+}
+
+#[test]
+fn a_sponsored_anchor_weighs_at_most_a_third_more_than_one_paid_by_its_signer() {
+	chain(|| {
+		let (sponsored, alone) = (Meter::register(1), Meter::register(2));
+		sponsorship(Beneficiary::Device(sponsored.id.clone()), UNIT, 0, None);
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&sponsor()),
+			alone.account().into(),
+			UNIT
+		));
+		next_block();
+		let send =
+			|meter: &Meter, quarter| weight_of(|| assert_eq!(meter.send(meter.anchor(quarter)), Ok(Ok(()))));
+		let paid = send(&alone, 1);
+		for quarter in 1..3 {
+			let weight = send(&sponsored, quarter);
+			assert!(at_most_1_3_times(weight, paid), "{weight:?} against {paid:?}");
+		}
+
+		// And on every way through the extension, against a signer that is no device key at all.
+		type Weights = <Runtime as pallet_fee_sponsorship::Config>::WeightInfo;
+		let first_fee = <Runtime as frame_system::Config>::DbWeight::get().writes(1);
+		let without_payment = paid - Weights::charge_wallet(0);
+		let ordinary = without_payment + Weights::charge_account();
+		for sponsored in [
+			Weights::charge_sponsored(1),
+			Weights::charge_sponsored(1) + first_fee,
+			Weights::charge_sponsored(2),
+			Weights::charge_sponsored(2) + first_fee,
+		] {
+			let weight = without_payment + sponsored;
+			assert!(
+				at_most_1_3_times(weight, ordinary),
+				"{weight:?} against {ordinary:?}"
+			);
+		}
+	});
+}
