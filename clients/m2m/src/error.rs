@@ -1,5 +1,6 @@
 //! Everything that can go wrong, each with a sentence that names the cause and the next step.
 
+use crate::{manifest::Fault, money};
 use std::path::{Path, PathBuf};
 
 /// Result of this crate's functions.
@@ -113,6 +114,20 @@ pub enum Error {
 		/// Error of the first.
 		first: String,
 	},
+	/// Some of many calls were refused; the others took effect.
+	#[error("{count} of {total} {what} were refused, the first with {first}{hint}")]
+	SomeRefused {
+		/// What the calls were for.
+		what: &'static str,
+		/// How many were refused.
+		count: usize,
+		/// How many were sent.
+		total: usize,
+		/// Whose call was refused first, and the error.
+		first: String,
+		/// What to do, or nothing.
+		hint: &'static str,
+	},
 	/// A proof is false.
 	#[error("the proof does not hold: {0}")]
 	ProofDoesNotHold(String),
@@ -135,6 +150,43 @@ pub enum Error {
 		line: u64,
 		/// What is wrong.
 		problem: String,
+	},
+	/// Lines of a manifest are wrong. Nothing was sent.
+	#[error("{}", list_faults(file, faults, *more))]
+	Manifest {
+		/// The file.
+		file: PathBuf,
+		/// Lines, counted from 1, and what is wrong with them.
+		faults: Vec<(u64, Fault)>,
+		/// How many more faults there are.
+		more: usize,
+	},
+	/// An account cannot pay for all that is about to be done.
+	#[error(
+		"{account} can spend {} M2M, but {what} takes {} M2M: {} M2M are missing; send them with `m2m account fund --to {account}`, then run the same command again",
+		money::format(*available),
+		money::format(*needed),
+		money::format(needed.saturating_sub(*available))
+	)]
+	CannotPay {
+		/// Address of the account.
+		account: String,
+		/// What is to be paid.
+		what: String,
+		/// What it takes, in smallest units.
+		needed: u128,
+		/// What the account can spend, in smallest units.
+		available: u128,
+	},
+	/// Something that the client needs is not in order.
+	#[error("{failed} of {total} checks failed")]
+	Unhealthy {
+		/// Checks that failed.
+		failed: usize,
+		/// Checks that were made.
+		total: usize,
+		/// Exit code of the first that failed.
+		code: u8,
 	},
 	/// A file does not hold what it should.
 	#[error("{}: {problem}", file.display())]
@@ -218,8 +270,8 @@ impl Error {
 		}
 	}
 
-	/// Exit code of the command line: 1 other, 2 usage, 3 node, 4 refused by the chain, 5 proof false,
-	/// 6 bad input file, 7 local store, 8 stale proof.
+	/// Exit code of the command line: 1 other, 2 usage, 3 node, 4 refused by the chain or not paid for, 5 proof
+	/// false, 6 bad input file, 7 local store, 8 stale proof.
 	pub fn exit_code(&self) -> u8 {
 		match self {
 			Self::Io { .. } => 1,
@@ -232,14 +284,20 @@ impl Error {
 			| Self::IncompatibleChain(_)
 			| Self::DevelopmentKey { .. }
 			| Self::NotFinalized { .. } => 3,
-			Self::Refused { .. } | Self::NotAccepted { .. } | Self::AnchorsRefused { .. } => 4,
+			Self::Refused { .. }
+			| Self::NotAccepted { .. }
+			| Self::AnchorsRefused { .. }
+			| Self::SomeRefused { .. }
+			| Self::CannotPay { .. } => 4,
 			Self::ProofDoesNotHold(_) => 5,
 			Self::Csv { .. }
+			| Self::Manifest { .. }
 			| Self::BadFile { .. }
 			| Self::KeyFilePermissions { .. }
 			| Self::ReadingChanged { .. } => 6,
 			Self::StoreBusy(_) | Self::Store(_) => 7,
 			Self::ProofStale { .. } => 8,
+			Self::Unhealthy { code, .. } => *code,
 		}
 	}
 
@@ -258,9 +316,13 @@ impl Error {
 			Self::NotAccepted { .. } => "NotAccepted",
 			Self::NotFinalized { .. } => "NotFinalized",
 			Self::AnchorsRefused { .. } => "AnchorsRefused",
+			Self::SomeRefused { .. } => "SomeRefused",
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
 			Self::ProofStale { .. } => "ProofStale",
 			Self::Csv { .. } => "Csv",
+			Self::Manifest { .. } => "Manifest",
+			Self::CannotPay { .. } => "CannotPay",
+			Self::Unhealthy { .. } => "Unhealthy",
 			Self::BadFile { .. } => "BadFile",
 			Self::KeyFilePermissions { .. } => "KeyFilePermissions",
 			Self::FileExists { .. } => "FileExists",
@@ -271,4 +333,16 @@ impl Error {
 			Self::Io { .. } => "Io",
 		}
 	}
+}
+
+/// One line a fault: file, line, name and what is wrong.
+fn list_faults(file: &Path, faults: &[(u64, Fault)], more: usize) -> String {
+	let mut lines: Vec<String> = faults
+		.iter()
+		.map(|(line, fault)| format!("{}:{line}: {}: {fault}", file.display(), fault.name()))
+		.collect();
+	if more > 0 {
+		lines.push(format!("and {more} more"));
+	}
+	lines.join("\n")
 }

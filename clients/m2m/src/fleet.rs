@@ -1,5 +1,5 @@
-//! Registering devices and changing their keys, so that a crash at any point can be repaired by running the same
-//! again.
+//! Registering some devices and changing their keys, so that a crash at any point can be repaired by running the same
+//! again; and listing those of an owner. Whole fleets are registered by [`crate::import`].
 
 use crate::{
 	Error, Result,
@@ -8,10 +8,15 @@ use crate::{
 		identity::{self, REGISTRATIONS_PER_CALL, Registration},
 	},
 	keys::{self, Device, Key, Scheme},
+	selection::{Devices, Pages},
 };
 use m2m_device::{AccountId, DeviceId, DeviceStatus, PossessionAction, Roles};
 use m2m_runtime_api::DeviceDetails;
 use std::path::Path;
+use subxt::ext::futures::{StreamExt, stream};
+
+/// Devices that are read at the same time, so that a distant node is not waited for once a device.
+const READS_AT_ONCE: usize = 16;
 
 /// Devices that are registered, and what it took.
 pub struct Registered {
@@ -79,14 +84,13 @@ pub async fn register(
 			.submit(owner, &identity::register_devices(&registrations))
 			.await?;
 		fees = fees.saturating_add(included.fee);
-		if let Some((device, reason)) = identity::refusals(&included.block, &included.events)?
-			.into_iter()
-			.next()
-		{
-			let name = devices
-				.iter()
-				.find(|known| known.id == device)
-				.map_or("a device", |known| &known.name);
+		let results = identity::registrations(&included.block, &included.events)?;
+		let refused = chunk
+			.iter()
+			.zip(results)
+			.find_map(|(index, refusal)| Some((*index, refusal?)));
+		if let Some((index, reason)) = refused {
+			let name = devices.get(index).map_or("a device", |known| &known.name);
 			return Err(Error::Refused {
 				call: format!("the registration of {name}"),
 				hint: crate::chain::hint(&reason),
@@ -189,4 +193,29 @@ pub async fn retire(chain: &Chain, owner: &Key, device: &DeviceId) -> Result<u12
 		several => chain.all_or_nothing(several).await?,
 	};
 	Ok(chain.submit(owner, &call).await?.fee)
+}
+
+/// Shows every device of an owner that is not retired to `show`, until it answers that it has seen enough. Holds one
+/// page of ids at a time.
+pub async fn list(
+	chain: &Chain,
+	owner: &AccountId,
+	mut show: impl FnMut(DeviceDetails) -> bool,
+) -> Result<()> {
+	let mut pages = Pages::new(Devices::AllOf(owner.clone()));
+	while let Some((block, page)) = pages.next(chain).await? {
+		let block = &block;
+		let reads = stream::iter(page)
+			.map(|device| async move { block.device(chain, &device).await })
+			.buffered(READS_AT_ONCE);
+		let mut reads = std::pin::pin!(reads);
+		while let Some(details) = reads.next().await {
+			if let Some(details) = details?
+				&& !show(details)
+			{
+				return Ok(());
+			}
+		}
+	}
+	Ok(())
 }

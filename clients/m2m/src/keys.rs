@@ -6,6 +6,7 @@
 
 use crate::{Error, Result};
 use m2m_device::{AccountId, DeviceId, DevicePublic, DeviceSignature};
+use m2m_did::Network;
 use serde::{Deserialize, Serialize};
 use sp_core::{
 	Pair as _,
@@ -60,8 +61,7 @@ pub fn parse_address(text: &str) -> Result<AccountId> {
 
 /// The device's decentralized identifier: `did:m2m:<first 8 hex digits of the genesis hash>:<address>`.
 pub fn did(genesis: &[u8; 32], device: &DeviceId) -> String {
-	let network: String = hex::encode(genesis).chars().take(8).collect();
-	format!("did:m2m:{network}:{}", address(device))
+	Network::new(*genesis, SS58_PREFIX).did(device)
 }
 
 /// 32 bytes from the operating system's generator.
@@ -307,8 +307,8 @@ impl Device {
 		}))
 	}
 
-	/// Every device of a home folder, by name.
-	pub fn all(home: &Path) -> Result<Vec<Self>> {
+	/// Names of the devices of a home folder, in order.
+	pub fn names(home: &Path) -> Result<Vec<String>> {
 		let folder = home.join("devices");
 		if !folder.try_exists().map_err(|cause| Error::io(&folder, cause))? {
 			return Ok(Vec::new());
@@ -322,6 +322,12 @@ impl Device {
 			}
 		}
 		names.sort();
+		Ok(names)
+	}
+
+	/// Every device of a home folder, by name.
+	pub fn all(home: &Path) -> Result<Vec<Self>> {
+		let names = Self::names(home)?;
 		let mut devices = Vec::with_capacity(names.len());
 		for name in names {
 			devices.extend(Self::find(home, &name)?);

@@ -1,4 +1,5 @@
-//! The gateway: anchors a day of readings and survives being stopped at any point.
+//! The gateway: anchors a day of readings and survives being stopped at any point. Devices that send for themselves
+//! use the same store, so that either way can finish what the other began.
 //!
 //! The order of things is what makes it safe. Device keys are stored before they are registered. A batch of
 //! readings is stored in one transaction with the signed envelope that delivers it. An envelope leaves the outbox
@@ -14,14 +15,14 @@ use crate::{
 		Block, Chain,
 		telemetry::{self, FROM_THE_FUTURE, Outcome, Outcomes, Quantity},
 	},
-	commitment, fleet,
+	commitment, direct, fleet,
 	keys::{self, Device, Key},
 	readings::{MeterReadings, Slot},
 	store::{AnchorName, Batch, Receipt, Store},
 	time::{self, QUARTER_HOUR_MS},
 };
-use m2m_anchor::{MAX_ITEMS, SignedAnchors, StreamId};
-use m2m_device::{Roles, UnixMs};
+use m2m_anchor::{AnchorItem, MAX_ITEMS, SignedAnchors, StreamId};
+use m2m_device::{AccountId, DeviceId, Roles, UnixMs};
 use std::{
 	collections::{BTreeMap, BTreeSet, VecDeque},
 	path::Path,
@@ -59,6 +60,14 @@ pub enum Mapping {
 	Now,
 	/// Where they are.
 	Keep,
+}
+
+/// Who brings the anchors to the chain, and so who signs the transactions.
+pub enum Carrier<'a> {
+	/// This account delivers envelopes that the devices signed, and pays.
+	Gateway(&'a Key),
+	/// Each device with its own key; whoever sponsors it pays, or its wallet.
+	Devices,
 }
 
 /// What to replay.
@@ -142,13 +151,13 @@ pub struct Report {
 	pub calls: usize,
 	/// Fees paid by the owner in this run.
 	pub owner_fees: u128,
-	/// Fees paid by the gateway in this run.
-	pub gateway_fees: u128,
+	/// Fees of delivery in this run, by the account that paid: the gateway, or what sponsors the devices.
+	pub delivery_fees: BTreeMap<AccountId, u128>,
 	/// How long delivery took, to finality.
 	pub delivery: Duration,
 	/// The meters.
 	pub meters: Vec<MeterReport>,
-	/// Anchors of the day that the chain refused, with the error.
+	/// Anchors of the day that are not on chain, with the chain's error or what they wait for.
 	pub refused: Vec<(AnchorName, String)>,
 }
 
@@ -176,17 +185,28 @@ pub async fn run(
 	store: &Store,
 	home: &Path,
 	owner: &Key,
-	gateway: &Key,
+	carrier: &Carrier<'_>,
 	plan: &Plan,
 	progress: &dyn Progress,
 ) -> Result<Report> {
 	check_store(chain, store).await?;
-	progress.stage("waiting for earlier transactions", 2);
-	chain.settle(&owner.account()).await?;
-	progress.advance(1);
-	chain.settle(&gateway.account()).await?;
-	progress.advance(1);
-	if let Some(since) = store.sent_since()? {
+	let mut senders = vec![owner.account()];
+	let gateway = match carrier {
+		Carrier::Gateway(gateway) => Some(gateway.account()),
+		Carrier::Devices => None,
+	};
+	senders.extend(gateway.clone());
+	let since = store.sent_since()?;
+	if since.is_some() {
+		// Some of it may have been sent by the devices.
+		senders.extend(Device::all(home)?.iter().map(|device| device.key.account()));
+	}
+	progress.stage("waiting for earlier transactions", senders.len() as u64);
+	for sender in &senders {
+		chain.settle(sender).await?;
+		progress.advance(1);
+	}
+	if let Some(since) = since {
 		recover_sent(chain, store, since, progress).await?;
 	}
 
@@ -211,7 +231,7 @@ pub async fn run(
 		&names,
 		Default::default(),
 		Roles::AUTHENTICATE,
-		Some(&gateway.account()),
+		gateway.as_ref(),
 	)
 	.await?;
 	progress.advance(names.len() as u64);
@@ -240,7 +260,12 @@ pub async fn run(
 	}
 
 	let started = Instant::now();
-	let delivered = deliver(chain, store, gateway, plan.envelopes_per_call, progress).await?;
+	let delivered = match carrier {
+		Carrier::Gateway(gateway) => {
+			deliver(chain, store, gateway, plan.envelopes_per_call, progress).await?
+		}
+		Carrier::Devices => direct::deliver(chain, store, home, progress).await?,
+	};
 	let delivery = started.elapsed();
 	recover_positions(chain, store, &registered.devices, &opened.streams).await?;
 	progress.finish();
@@ -254,7 +279,7 @@ pub async fn run(
 		delivered: delivered.anchors,
 		calls: delivered.calls,
 		owner_fees: registered.fees.saturating_add(opened.fees),
-		gateway_fees: delivered.fees,
+		delivery_fees: delivered.fees,
 		delivery,
 		meters: Vec::new(),
 		refused: Vec::new(),
@@ -267,7 +292,11 @@ pub async fn run(
 			.map(Vec::as_slice)
 			.unwrap_or_default();
 		let streams = streams_of(&opened.streams, device)?;
-		report_meter(store, device, streams, slots, &mut report)?;
+		let waits_for = delivered
+			.waiting
+			.get(&device.id)
+			.map_or(FROM_THE_FUTURE, String::as_str);
+		report_meter(store, device, streams, slots, waits_for, &mut report)?;
 	}
 	Ok(report)
 }
@@ -277,6 +306,7 @@ fn report_meter(
 	device: &Device,
 	streams: &BTreeMap<Quantity, OpenStream>,
 	slots: &[Slot],
+	waits_for: &str,
 	report: &mut Report,
 ) -> Result<()> {
 	let mut meter = MeterReport {
@@ -323,7 +353,7 @@ fn report_meter(
 						.push((name, "its place in the stream cannot be found".into()));
 				}
 				// Only an item that can be accepted later is left without a receipt.
-				None => report.refused.push((name, FROM_THE_FUTURE.into())),
+				None => report.refused.push((name, waits_for.into())),
 			}
 		}
 	}
@@ -527,14 +557,26 @@ fn seal(
 }
 
 /// What a delivery did.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Delivered {
 	/// Anchors that the chain took, now or before.
 	pub anchors: usize,
 	/// Calls.
 	pub calls: usize,
-	/// Fees, in smallest units.
-	pub fees: u128,
+	/// Fees of the calls that took effect, in smallest units, by the account that paid.
+	pub fees: BTreeMap<AccountId, u128>,
+	/// Devices that could not send everything, and why.
+	pub waiting: BTreeMap<DeviceId, String>,
+}
+
+impl Delivered {
+	/// Books a call's fee on who paid it.
+	pub(crate) fn pay(&mut self, payer: Option<AccountId>, fee: u128) {
+		if let Some(payer) = payer {
+			let paid = self.fees.entry(payer).or_default();
+			*paid = paid.saturating_add(fee);
+		}
+	}
 }
 
 /// Sends everything in the outbox and stores the receipts.
@@ -572,7 +614,7 @@ pub async fn deliver(
 		};
 		let included = chain.finality(pending).await?;
 		delivered.calls = delivered.calls.saturating_add(1);
-		delivered.fees = delivered.fees.saturating_add(included.fee);
+		delivered.pay(included.payer.clone(), included.fee);
 		let outcomes = telemetry::outcomes(&included.block, &included.events)?;
 		let taken = acknowledge(store, chunk, &outcomes, &included.block)?;
 		delivered.anchors = delivered.anchors.saturating_add(taken);
@@ -585,6 +627,39 @@ pub async fn deliver(
 	}
 	store.note_sent_since(None)?;
 	Ok(delivered)
+}
+
+/// The receipt for an anchor with this outcome; `None` if there is no outcome, or one that will pass. `block` is the
+/// block that took it, if it did.
+pub(crate) fn receipt_of(
+	outcome: Option<Outcome>,
+	device: &DeviceId,
+	item: &AnchorItem,
+	block: Option<u32>,
+) -> Option<Receipt> {
+	match outcome? {
+		Outcome::Anchored { position, leaf } => {
+			Some(if leaf == item.anchor.range_leaf(device, item.stream, item.seq) {
+				Receipt::Recorded {
+					block,
+					position: Some(position),
+				}
+			} else {
+				Receipt::Refused {
+					reason: "another anchor was recorded under its number".into(),
+				}
+			})
+		}
+		Outcome::UsedBefore => Some(Receipt::Recorded {
+			block: None,
+			position: None,
+		}),
+		Outcome::Refused {
+			passing: false,
+			reason,
+		} => Some(Receipt::Refused { reason }),
+		Outcome::Refused { passing: true, .. } => None,
+	}
 }
 
 /// Turns the outcomes of items into receipts. An envelope leaves the outbox when each of its items has one; an
@@ -601,31 +676,10 @@ fn acknowledge(
 	for (number, envelope) in envelopes {
 		let mut complete = true;
 		for item in &envelope.items {
-			let receipt = match outcomes.of(envelope, item) {
-				Some(Outcome::Anchored { position, leaf }) => {
-					if leaf == item.anchor.range_leaf(&envelope.device, item.stream, item.seq) {
-						Receipt::Recorded {
-							block: Some(block.number),
-							position: Some(position),
-						}
-					} else {
-						Receipt::Refused {
-							reason: "another anchor was recorded under its number".into(),
-						}
-					}
-				}
-				Some(Outcome::UsedBefore) => Receipt::Recorded {
-					block: None,
-					position: None,
-				},
-				Some(Outcome::Refused {
-					passing: false,
-					reason,
-				}) => Receipt::Refused { reason },
-				Some(Outcome::Refused { passing: true, .. }) | None => {
-					complete = false;
-					continue;
-				}
+			let outcome = outcomes.of(envelope, item);
+			let Some(receipt) = receipt_of(outcome, &envelope.device, item, Some(block.number)) else {
+				complete = false;
+				continue;
 			};
 			if matches!(receipt, Receipt::Recorded { .. }) {
 				taken = taken.saturating_add(1);

@@ -18,6 +18,9 @@ use std::{
 	path::{Path, PathBuf},
 };
 
+/// Name of the store in a home folder.
+const FILE: &str = "gateway.redb";
+
 type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// Single values by name.
@@ -108,10 +111,15 @@ fn decode<T: Decode>(bytes: &[u8]) -> Result<T> {
 }
 
 impl Store {
+	/// True if a home folder has a store.
+	pub fn exists(home: &Path) -> bool {
+		home.join(FILE).exists()
+	}
+
 	/// Opens the store of a home folder, and makes it if it is not there.
 	pub fn open(home: &Path) -> Result<Self> {
 		private_folder(home)?;
-		let path = home.join("gateway.redb");
+		let path = home.join(FILE);
 		let file = OpenOptions::new()
 			.read(true)
 			.write(true)

@@ -5,14 +5,21 @@
 //! argument names are compared with the metadata and the encoded arguments are decoded by it, so that a chain of
 //! another shape gives [`Error::IncompatibleChain`] and not a misread transaction.
 
+mod bulk;
 mod call;
 pub mod identity;
+mod pipeline;
+mod runtime;
+pub mod sponsorship;
 mod submit;
 pub mod telemetry;
 
+pub use bulk::{Bulk, CALLS_PER_TRANSACTION, Sent};
 pub use call::Call;
-pub(crate) use submit::hint;
-pub use submit::{Included, Pending};
+pub use pipeline::Pipeline;
+pub use runtime::{NodeStatus, Spec};
+pub(crate) use submit::is_unpaid;
+pub use submit::{Included, Pending, hint};
 
 use crate::{Error, Result, keys, keys::Key};
 use call::check_arguments;
@@ -40,6 +47,7 @@ pub struct Chain {
 }
 
 /// The state of the chain after one block.
+#[derive(Clone)]
 pub struct Block {
 	at: OnlineClientAtBlock<SubstrateConfig>,
 	/// Its number.
@@ -242,12 +250,21 @@ impl Chain {
 
 	/// Several calls in one transaction: all take effect or none.
 	pub async fn all_or_nothing(&self, calls: &[Call]) -> Result<Call> {
+		self.together("batch_all", calls).await
+	}
+
+	/// Several calls in one transaction: one that is refused changes nothing and the others stand.
+	pub(crate) async fn each_for_itself(&self, calls: &[Call]) -> Result<Call> {
+		self.together("force_batch", calls).await
+	}
+
+	async fn together(&self, name: &'static str, calls: &[Call]) -> Result<Call> {
 		let block = self.finalized().await?;
 		let mut encoded = codec::Compact(calls.len() as u32).encode();
 		for call in calls {
 			encoded.extend(call.encode(block.at.metadata_ref())?);
 		}
-		Ok(Call::new("Utility", "batch_all").raw_argument("calls", encoded))
+		Ok(Call::new("Utility", name).raw_argument("calls", encoded))
 	}
 }
 

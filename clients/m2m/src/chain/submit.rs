@@ -8,13 +8,15 @@ use subxt::{
 	SubstrateConfig,
 	client::OnlineClientAtBlockImpl,
 	config::substrate::SubstrateExtrinsicParamsBuilder,
+	rpcs::client::rpc_params,
 	transactions::{TransactionProgress, TransactionStatus},
+	utils::H256,
 };
 
 /// A transaction may get into one of this many blocks after it was signed, or never.
 const MORTALITY_BLOCKS: u64 = 64;
 /// How long to wait for finality: longer than a transaction lives at 3 s a block.
-const FINALITY_TIMEOUT: Duration = Duration::from_secs(240);
+pub(super) const FINALITY_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A transaction that the node has taken.
 pub struct Pending {
@@ -30,6 +32,9 @@ pub struct Included {
 	pub events: Vec<RawEvent>,
 	/// Fee that was paid, in smallest units.
 	pub fee: u128,
+	/// Who paid it: the signer, or for a device key a sponsorship's pot or the device's wallet. `None` for a
+	/// transaction without a fee.
+	pub payer: Option<AccountId>,
 }
 
 impl Chain {
@@ -51,6 +56,52 @@ impl Chain {
 				Error::Node(reason) => Err(not_accepted(call.title(), reason)),
 				error => Err(error),
 			},
+		}
+	}
+
+	/// Signs a call and gives it to the node, which says whether it takes it, and no more. Returns the hash by which
+	/// the transaction is found in its block.
+	pub(super) async fn post(&self, key: &Key, call: &Call, nonce: u64) -> Result<H256> {
+		let block = self.finalized().await?;
+		call.check(block.at.metadata_ref())?;
+		let params = SubstrateExtrinsicParamsBuilder::new()
+			.nonce(nonce)
+			.mortal(MORTALITY_BLOCKS)
+			.build();
+		let mut transactions = block.at.transactions();
+		let transaction = match transactions.create_signed(call, key, params).await {
+			Ok(transaction) => transaction,
+			Err(error) => return Err(self.explain(error).await),
+		};
+		let encoded = format!("0x{}", hex::encode(transaction.encoded()));
+		match self
+			.rpc
+			.request::<H256>("author_submitExtrinsic", rpc_params![encoded])
+			.await
+		{
+			Ok(_) => Ok(transaction.hash()),
+			Err(error) => match self.explain(error).await {
+				Error::Node(reason) => Err(not_accepted(call.title(), reason)),
+				error => Err(error),
+			},
+		}
+	}
+
+	/// What a call would cost its payer in the last finalized block, before anything is given back.
+	pub async fn estimate_fee(&self, key: &Key, call: &Call) -> Result<u128> {
+		let block = self.finalized().await?;
+		call.check(block.at.metadata_ref())?;
+		let params = SubstrateExtrinsicParamsBuilder::new()
+			.mortal(MORTALITY_BLOCKS)
+			.build();
+		let mut transactions = block.at.transactions();
+		let fee = match transactions.create_signed(call, key, params).await {
+			Ok(transaction) => transaction.partial_fee_estimate().await,
+			Err(error) => Err(error),
+		};
+		match fee {
+			Ok(fee) => Ok(fee),
+			Err(error) => Err(self.explain(error).await),
 		}
 	}
 
@@ -128,26 +179,33 @@ impl Chain {
 		}
 	}
 
-	async fn position_in(&self, block: &Block, hash: subxt::utils::H256) -> Result<Option<u32>> {
+	async fn position_in(&self, block: &Block, hash: H256) -> Result<Option<u32>> {
+		let hashes = self.extrinsics_of(block).await?;
+		let position = hashes.iter().position(|found| *found == hash);
+		Ok(position.and_then(|position| u32::try_from(position).ok()))
+	}
+
+	/// Hashes of a block's extrinsics, in order.
+	pub(super) async fn extrinsics_of(&self, block: &Block) -> Result<Vec<H256>> {
 		let extrinsics = match block.at.extrinsics().fetch().await {
 			Ok(extrinsics) => extrinsics,
 			Err(error) => return Err(self.explain(error).await),
 		};
-		for extrinsic in extrinsics.iter() {
-			let extrinsic = extrinsic.map_err(|error| Error::IncompatibleChain(error.to_string()))?;
-			if extrinsic.hash() == hash {
-				return Ok(u32::try_from(extrinsic.index()).ok());
-			}
-		}
-		Ok(None)
+		extrinsics
+			.iter()
+			.map(|extrinsic| {
+				let extrinsic = extrinsic.map_err(|error| Error::IncompatibleChain(error.to_string()))?;
+				Ok(extrinsic.hash())
+			})
+			.collect()
 	}
 
-	fn outcome(&self, call: String, block: Block, events: Vec<RawEvent>) -> Result<Included> {
-		let mut fee = 0;
+	pub(super) fn outcome(&self, call: String, block: Block, events: Vec<RawEvent>) -> Result<Included> {
+		let (mut fee, mut payer) = (0, None);
 		for event in &events {
 			if event.is("TransactionPayment", "TransactionFeePaid") {
-				let (_, actual, _): (AccountId, u128, u128) = event.decode()?;
-				fee = actual;
+				let (who, actual, _): (AccountId, u128, u128) = event.decode()?;
+				(fee, payer) = (actual, Some(who));
 			}
 			if event.is("System", "ExtrinsicFailed") {
 				let reason = block.name_error(&event.fields);
@@ -155,13 +213,23 @@ impl Chain {
 				return Err(Error::Refused { call, reason, hint });
 			}
 		}
-		Ok(Included { block, events, fee })
+		Ok(Included {
+			block,
+			events,
+			fee,
+			payer,
+		})
 	}
 }
 
+/// True if the node did not take a transaction because nobody can pay its fee.
+pub(crate) fn is_unpaid(reason: &str) -> bool {
+	reason.contains("1010") && reason.contains("pay")
+}
+
 fn not_accepted(call: String, reason: String) -> Error {
-	let hint = if reason.contains("1010") && reason.contains("pay") {
-		"; fund the account that signs with `m2m account fund`"
+	let hint = if is_unpaid(&reason) {
+		"; fund the account that signs with `m2m account fund`, or for a device key see who pays with `m2m device show`"
 	} else {
 		""
 	};
@@ -169,9 +237,10 @@ fn not_accepted(call: String, reason: String) -> Error {
 }
 
 /// The next step after a refusal, where there is one.
-pub(crate) fn hint(reason: &str) -> &'static str {
+pub fn hint(reason: &str) -> &'static str {
 	match reason.rsplit("::").next().unwrap_or(reason) {
-		"OwnerCannotPay" => "; fund the owner with `m2m account fund`",
+		"OwnerCannotPay" | "NewOwnerCannotPay" => "; fund the owner with `m2m account fund`",
+		"IssuerCannotPay" | "CannotPay" => "; fund the account that signs with `m2m account fund`",
 		"WalletCannotPay" => "; send money to the device's wallet with `m2m account fund --to DEVICE`",
 		"OpenPositions" => "; close the device's streams first, as `m2m device retire` does",
 		"NotOwner" => "; sign with the owner's key file",
@@ -179,6 +248,24 @@ pub(crate) fn hint(reason: &str) -> &'static str {
 		"DeviceSuspended" => "; let it work again with `m2m device resume`",
 		"DeviceLost" => "; if it was found, let it work again with `m2m device resume`",
 		"ProofExpired" | "ProofTooLong" => "; check the clock of this machine",
+		"KeyUnconfirmed" => "; its new owner lets the key go on with `m2m device confirm-key`",
+		"TooManyKeys" => "; drop rotated keys with `m2m device prune-keys`",
+		"NoGrant" | "GrantExpired" | "ActionNotGranted" => "; the owner gives leave with `m2m device grant`",
+		"NoOffer" | "NotOffered" | "OfferExpired" => "; its owner offers it with `m2m device transfer`",
+		"PriceMismatch" => "; the price that is asked is shown by `m2m device show`",
+		"GenerationMismatch" | "AuthVersionMismatch" => {
+			"; its keys or its owner changed meanwhile: look at it with `m2m device show`, then run the same command again"
+		}
+		"AlreadyProven" => "; it was proven to be from another batch, and only its owner changes that",
+		"IssuerIsDeviceKey" => "; sign with an account that is no device's key",
+		"AttestationExpired" | "AlreadyExpired" => "; choose a later end, or check the clock of this machine",
+		"NotSponsor" => "; sign with the sponsor's key file",
+		"SponsorshipEnded" | "SponsorshipExpired" => "; offer a new one with `m2m sponsor create`",
+		"BucketNotFull" => "; wait until it is full again, or close the sponsorship",
+		"NoBudget" => "; the owner sets one with `m2m device budget set`",
+		"BudgetExceeded" => {
+			"; wait for the next period, or let the owner raise it with `m2m device budget set`"
+		}
 		_ => "",
 	}
 }

@@ -8,7 +8,7 @@ use m2m_anchor::{
 	StreamKind, StreamSpec,
 };
 use m2m_device::{AccountId, DeviceId, UnixMs};
-use m2m_merkle::ReadingProof;
+use m2m_merkle::{FalseAnchorEvidence, ReadingProof};
 use sp_core::H256;
 use sp_runtime::{
 	DispatchError,
@@ -105,6 +105,23 @@ pub fn close_stream(device: &DeviceId, stream: StreamId) -> Call {
 		.argument("stream", &stream)
 }
 
+/// Delivers an anchor of the device whose key signs the transaction.
+pub fn anchor(item: &AnchorItem) -> Call {
+	Call::new(PALLET, "anchor")
+		.argument("stream", &item.stream)
+		.argument("seq", &item.seq)
+		.argument("anchor", &item.anchor)
+}
+
+/// Convicts an anchor in state whose aggregate contradicts its readings.
+pub fn report_false_anchor(name: &AnchorName, evidence: &FalseAnchorEvidence) -> Call {
+	Call::new(PALLET, "report_false_anchor")
+		.argument("device", &name.device)
+		.argument("stream", &name.stream)
+		.argument("seq", &name.seq)
+		.argument("evidence", evidence)
+}
+
 /// Delivers envelopes, each signed by a device.
 pub fn anchor_many(envelopes: &Vec<&SignedAnchors>) -> Call {
 	Call::new(PALLET, "anchor_many").argument("envelopes", envelopes)
@@ -149,7 +166,7 @@ impl Outcomes {
 			stream: item.stream,
 			seq: item.seq,
 		};
-		self.items.get(&name).cloned().or_else(|| {
+		self.of_item(&name).or_else(|| {
 			let reason = self
 				.envelopes
 				.get(&(envelope.device.clone(), envelope.key.clone()))?
@@ -159,6 +176,11 @@ impl Outcomes {
 				reason,
 			})
 		})
+	}
+
+	/// What became of an anchor; `None` if these events do not name it.
+	pub fn of_item(&self, name: &AnchorName) -> Option<Outcome> {
+		self.items.get(name).cloned()
 	}
 
 	/// Only what was anchored.
@@ -236,6 +258,21 @@ pub fn created_stream(events: &[RawEvent]) -> Result<StreamId> {
 	Ok(stream)
 }
 
+/// What it means that an anchor was refused with this error.
+pub fn refusal(reason: String) -> Outcome {
+	match reason.as_str() {
+		ALREADY_ANCHORED | SEQUENCE_TOO_OLD => Outcome::UsedBefore,
+		FROM_THE_FUTURE => Outcome::Refused {
+			passing: true,
+			reason,
+		},
+		_ => Outcome::Refused {
+			passing: false,
+			reason,
+		},
+	}
+}
+
 /// What the delivery calls behind these events did.
 pub fn outcomes(block: &Block, events: &[RawEvent]) -> Result<Outcomes> {
 	let mut outcomes = Outcomes::default();
@@ -249,18 +286,7 @@ pub fn outcomes(block: &Block, events: &[RawEvent]) -> Result<Outcomes> {
 			);
 		} else if event.is(PALLET, "AnchorRefused") {
 			let (device, stream, seq, reason): (DeviceId, StreamId, u64, DispatchError) = event.decode()?;
-			let reason = block.name_error(&reason.encode());
-			let outcome = match reason.as_str() {
-				ALREADY_ANCHORED | SEQUENCE_TOO_OLD => Outcome::UsedBefore,
-				FROM_THE_FUTURE => Outcome::Refused {
-					passing: true,
-					reason,
-				},
-				_ => Outcome::Refused {
-					passing: false,
-					reason,
-				},
-			};
+			let outcome = refusal(block.name_error(&reason.encode()));
 			outcomes.items.insert(AnchorName { device, stream, seq }, outcome);
 		} else if event.is(PALLET, "EnvelopeRefused") {
 			let (device, key, reason): (DeviceId, AccountId, DispatchError) = event.decode()?;

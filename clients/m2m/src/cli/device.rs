@@ -1,8 +1,18 @@
 //! `m2m device`.
 
+mod attest;
+mod budget;
+mod description;
+mod device_keys;
+mod enrol;
+mod operators;
+mod show;
+mod transfer;
+
+pub use show::describe;
+
 use super::{Context, account::account_or_device, key::Scheme};
 use clap::{Args, Subcommand, ValueEnum};
-use comfy_table::Table;
 use m2m::{
 	Error, Result,
 	chain::{
@@ -14,8 +24,7 @@ use m2m::{
 	money, time,
 };
 use m2m_device::{AccountId, DeviceId, Roles};
-use m2m_runtime_api::DeviceDetails;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// Role names on the command line.
@@ -34,7 +43,7 @@ pub struct Owned {
 	/// Name in --home, or SS58 id
 	device: String,
 	/// Key file of the owner
-	#[arg(long, value_name = "KEYFILE")]
+	#[arg(long, alias = "signer", value_name = "KEYFILE")]
 	owner: PathBuf,
 }
 
@@ -43,19 +52,16 @@ pub enum DeviceCommand {
 	/// Register devices; each gets a key of its own in HOME/devices/NAME.json
 	#[command(after_help = "Examples:\n  \
 		m2m device register --owner alice.json --new heat-pump charger\n  \
-		m2m device register --owner alice.json --manifest fleet.csv --gateway 5F...\n\n\
-		A manifest is a CSV file whose first line is `name`, with one device name a line. Running the same again\n\
-		registers only what is missing.")]
+		m2m device register --owner alice.json --new meter-001 --gateway 5F...\n\n\
+		Running the same again registers only what is missing. Many devices, or those that are commissioned without the\n\
+		owner's key, are registered by `m2m device enrol` and `m2m fleet import`.")]
 	Register {
 		/// Key file of the owner
 		#[arg(long, value_name = "KEYFILE")]
 		owner: PathBuf,
 		/// Names of the devices
-		#[arg(long, num_args = 1.., value_name = "NAME", required_unless_present = "manifest")]
+		#[arg(long, num_args = 1.., value_name = "NAME", required = true)]
 		new: Vec<String>,
-		/// CSV file with one name a line
-		#[arg(long, value_name = "CSV", conflicts_with = "new")]
-		manifest: Option<PathBuf>,
 		/// Account of the gateway that holds the devices' keys, if they have none of their own
 		#[arg(long, value_name = "ADDRESS")]
 		gateway: Option<String>,
@@ -66,18 +72,13 @@ pub enum DeviceCommand {
 		#[arg(long, value_enum, value_delimiter = ',', default_value = "authenticate")]
 		roles: Vec<Role>,
 	},
-	/// Show a device as of the last finalized block
+	/// Make device keys and write their consent to an owner into a manifest, for `m2m fleet import`
+	Enrol(enrol::Enrol),
+	/// Show all that the chain says of a device: keys, operators, attestations, who pays for it
 	#[command(after_help = "Example:\n  m2m device show meter-001")]
 	Show {
 		/// Name in --home, or SS58 id
 		device: String,
-	},
-	/// List the devices of an owner
-	#[command(after_help = "Example:\n  m2m device list --owner alice.json")]
-	List {
-		/// Key file or address of the owner
-		#[arg(long, value_name = "KEYFILE|ADDRESS")]
-		owner: String,
 	},
 	/// Give a device a new key; the old one may deliver what it signed before until the overlap ends
 	#[command(after_help = "Example:\n  m2m device rotate meter-001 --owner alice.json --overlap 1h")]
@@ -92,6 +93,10 @@ pub enum DeviceCommand {
 		overlap: String,
 	},
 	/// Stop a device; readings that it took before may still be delivered
+	#[command(
+		after_help = "Example:\n  m2m device suspend meter-001 --owner alice.json\n\n\
+		An operator with `suspend` may do it too; only the owner lets it work again."
+	)]
 	Suspend(Owned),
 	/// Let a suspended or lost device work again
 	Resume(Owned),
@@ -108,6 +113,19 @@ pub enum DeviceCommand {
 		#[arg(long)]
 		amount: Option<String>,
 	},
+	#[command(flatten)]
+	Keys(device_keys::KeyCommand),
+	#[command(flatten)]
+	Transfer(transfer::TransferCommand),
+	#[command(flatten)]
+	Operators(operators::OperatorCommand),
+	#[command(flatten)]
+	Description(description::DescriptionCommand),
+	#[command(flatten)]
+	Attest(attest::AttestCommand),
+	/// What keys and operators of a device may spend from its wallet
+	#[command(subcommand)]
+	Budget(budget::BudgetCommand),
 }
 
 fn roles(names: &[Role]) -> Roles {
@@ -129,60 +147,6 @@ fn role_names(roles: Roles) -> Vec<&'static str> {
 	.collect()
 }
 
-/// Names from a manifest.
-fn read_manifest(file: &Path) -> Result<Vec<String>> {
-	let text = std::fs::read_to_string(file).map_err(|cause| match cause.kind() {
-		std::io::ErrorKind::NotFound => Error::bad_file(file, "there is no such file"),
-		std::io::ErrorKind::InvalidData => Error::bad_file(file, "the file is not UTF-8"),
-		_ => Error::io(file, cause),
-	})?;
-	let mut lines = (1u64..).zip(text.lines());
-	let wrong = |line: u64, problem: &str| Error::Csv {
-		file: file.to_owned(),
-		line,
-		problem: problem.into(),
-	};
-	if lines.next().map(|(_, line)| line.trim()) != Some("name") {
-		return Err(wrong(1, "the first line must be `name`"));
-	}
-	let mut names = Vec::new();
-	for (number, line) in lines {
-		let name = line.trim();
-		if name.is_empty() {
-			continue;
-		}
-		keys::check_name(name).map_err(|error| wrong(number, &error.to_string()))?;
-		names.push(name.to_owned());
-	}
-	if names.is_empty() {
-		return Err(wrong(2, "there are no names after the first line"));
-	}
-	Ok(names)
-}
-
-fn describe(chain: &Chain, name: Option<&str>, details: &DeviceDetails) -> Value {
-	json!({
-		"name": name,
-		"device": keys::address(&details.device),
-		"did": keys::did(chain.genesis(), &details.device),
-		"owner": keys::address(&details.owner),
-		"status": format!("{:?}", details.status),
-		"status_since": time::format(details.status_since),
-		"generation": details.generation,
-		"auth_version": details.auth_version,
-		"gateway": details.gateway.as_ref().map(keys::address),
-		"keys": details.device_keys.iter().map(|key| json!({
-			"account": keys::address(&key.public.account()),
-			"scheme": key.public.scheme(),
-			"public": format!("0x{}", hex::encode(key.public.as_bytes())),
-			"roles": role_names(key.roles),
-			"valid_from": time::format(key.valid_from),
-			"valid_until": key.valid_until.map(time::format),
-			"deliver_until": key.deliver_until.map(time::format),
-		})).collect::<Vec<_>>(),
-	})
-}
-
 fn name_of(context: &Context, id: &DeviceId) -> Result<Option<String>> {
 	Ok(Device::all(&context.home)?
 		.into_iter()
@@ -195,101 +159,25 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
 		DeviceCommand::Register {
 			owner,
 			new,
-			manifest,
 			gateway,
 			scheme,
 			roles: names,
-			..
 		} => {
-			let names_of_devices = match manifest {
-				Some(file) => read_manifest(&file)?,
-				None => new,
-			};
 			let gateway = gateway.as_deref().map(keys::parse_address).transpose()?;
 			let (chain, key) = context.connect_as(&owner).await?;
 			register(
 				context,
 				&chain,
 				&key,
-				&names_of_devices,
+				&new,
 				scheme.into(),
 				roles(&names),
 				gateway.as_ref(),
 			)
 			.await
 		}
-		DeviceCommand::Show { device } => {
-			let id = account_or_device(context, &device)?;
-			let chain = context.connect().await?;
-			let block = chain.finalized().await?;
-			let details = block
-				.device(&chain, &id)
-				.await?
-				.ok_or_else(|| Error::Unknown(format!("the chain knows no device {}", keys::address(&id))))?;
-			let balance = block.balance(&chain, &id).await?;
-			let streams = block.streams(&chain, &id).await?;
-			let mut value = describe(&chain, name_of(context, &id)?.as_deref(), &details);
-			let mut text = format!(
-				"device    {}\ndid       {}\nowner     {}\nstatus    {:?} since {}\nwallet    {} M2M free, {} M2M on hold\nstreams   {streams:?}\nblock     {}\n",
-				keys::address(&id),
-				keys::did(chain.genesis(), &id),
-				keys::address(&details.owner),
-				details.status,
-				time::format(details.status_since),
-				money::format(balance.free),
-				money::format(balance.reserved),
-				block.number,
-			);
-			for key in &details.device_keys {
-				let until = key.valid_until.map_or_else(
-					|| "in use".to_owned(),
-					|end| format!("rotated {}", time::format(end)),
-				);
-				text.push_str(&format!(
-					"key       {} ({}), {until}\n",
-					keys::address(&key.public.account()),
-					role_names(key.roles).join(", ")
-				));
-			}
-			if let Some(fields) = value.as_object_mut() {
-				fields.insert("free".into(), money::format(balance.free).into());
-				fields.insert("on_hold".into(), money::format(balance.reserved).into());
-				fields.insert("streams".into(), streams.into());
-				fields.insert("block".into(), block.number.into());
-			}
-			context.output.result(text.trim_end(), value);
-			Ok(())
-		}
-		DeviceCommand::List { owner } => {
-			let owner = owner_account(&owner)?;
-			let chain = context.connect().await?;
-			let block = chain.finalized().await?;
-			let known = Device::all(&context.home)?;
-			let mut table = Table::new();
-			table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
-			table.set_header(["name", "device", "status", "keys"]);
-			let mut values = Vec::new();
-			for id in block.devices_of(&chain, &owner).await? {
-				let Some(details) = block.device(&chain, &id).await? else {
-					continue;
-				};
-				let name = known
-					.iter()
-					.find(|device| device.id == id)
-					.map(|device| device.name.as_str());
-				table.add_row([
-					name.unwrap_or("").to_owned(),
-					keys::address(&id),
-					format!("{:?}", details.status),
-					details.device_keys.len().to_string(),
-				]);
-				values.push(describe(&chain, name, &details));
-			}
-			context
-				.output
-				.result(format!("{table}\n{} devices", values.len()), Value::Array(values));
-			Ok(())
-		}
+		DeviceCommand::Enrol(arguments) => enrol::run(context, arguments).await,
+		DeviceCommand::Show { device } => show::run(context, &device).await,
 		DeviceCommand::Rotate {
 			device,
 			owner,
@@ -332,10 +220,17 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
 			done(context, &owned.device, &id, "paid out", included.fee);
 			Ok(())
 		}
+		DeviceCommand::Keys(command) => device_keys::run(context, command).await,
+		DeviceCommand::Transfer(command) => transfer::run(context, command).await,
+		DeviceCommand::Operators(command) => operators::run(context, command).await,
+		DeviceCommand::Description(command) => description::run(context, command).await,
+		DeviceCommand::Attest(command) => attest::run(context, command).await,
+		DeviceCommand::Budget(command) => budget::run(context, command).await,
 	}
 }
 
-fn owner_account(text: &str) -> Result<AccountId> {
+/// An account given by its key file or by its address.
+pub fn owner_account(text: &str) -> Result<AccountId> {
 	match keys::parse_address(text) {
 		Ok(account) => Ok(account),
 		Err(error) if !Path::new(text).exists() => Err(error),
@@ -391,31 +286,4 @@ fn done(context: &Context, name: &str, id: &DeviceId, word: &str, fee: u128) {
 		format!("{name}: {word}; fee {} M2M", money::format(fee)),
 		json!({ "device": keys::address(id), "outcome": word, "fee": money::format(fee) }),
 	);
-}
-
-#[cfg(test)]
-mod tests {
-	use super::*;
-
-	#[test]
-	fn a_manifest_names_one_device_a_line() {
-		let folder = tempfile::tempdir().unwrap();
-		let file = folder.path().join("fleet.csv");
-		std::fs::write(&file, "name\nm1\n\n m2 \n").unwrap();
-		assert_eq!(read_manifest(&file).unwrap(), ["m1", "m2"]);
-		for (text, line) in [("", 1), ("m1\nm2\n", 1), ("name\n", 2), ("name\nm1\nm 2\n", 3)] {
-			std::fs::write(&file, text).unwrap();
-			let error = read_manifest(&file).unwrap_err();
-			assert!(
-				matches!(&error, Error::Csv { line: at, .. } if *at == line),
-				"{error}"
-			);
-		}
-		assert_eq!(
-			read_manifest(&folder.path().join("none.csv"))
-				.unwrap_err()
-				.exit_code(),
-			6
-		);
-	}
 }

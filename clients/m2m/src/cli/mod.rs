@@ -1,13 +1,23 @@
 //! Arguments, and which command they run.
 
 mod account;
+mod arguments;
+mod batch;
 mod device;
+mod did;
+mod doctor;
+mod fleet;
 mod key;
 pub mod output;
+mod sponsor;
 mod telemetry;
 
 use clap::{Args, Parser, Subcommand};
-use m2m::{Error, Result, chain::Chain, keys::Key};
+use m2m::{
+	Error, Result,
+	chain::Chain,
+	keys::{Device, Key},
+};
 use output::Output;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +46,7 @@ Exit codes:
   1  the operating system failed        6  an input file is wrong
   2  the command line is wrong          7  the local store failed or is in use
   3  no node, or the wrong one          8  a proof is stale: make it again
-  4  the chain refused
+  4  the chain refused, or an account cannot pay
 
 Keys are read from files with mode 0600, never from the command line."
 )]
@@ -71,12 +81,26 @@ enum Command {
 	/// Balances and transfers
 	#[command(subcommand)]
 	Account(account::AccountCommand),
-	/// Register devices, rotate their keys, change their status
+	/// Register devices; their keys, owners, operators, attestations and status
 	#[command(subcommand)]
 	Device(device::DeviceCommand),
+	/// Register devices by the thousand, list those of an owner
+	#[command(subcommand)]
+	Fleet(fleet::FleetCommand),
+	/// Production batches: which keys a manufacturer built into devices
+	#[command(subcommand)]
+	Batch(batch::BatchCommand),
+	/// Pay fees for devices, so that they need no tokens
+	#[command(subcommand)]
+	Sponsor(sponsor::SponsorCommand),
+	/// W3C decentralized identifiers
+	#[command(subcommand)]
+	Did(did::DidCommand),
 	/// Anchor readings, prove them, verify proofs
 	#[command(subcommand)]
 	Telemetry(telemetry::TelemetryCommand),
+	/// Check node, chain, clock, keys, store and balances, and say what to do
+	Doctor(doctor::Doctor),
 }
 
 /// What every command needs.
@@ -122,6 +146,16 @@ impl Context {
 		chain.check_signer(&key, file).await?;
 		Ok((chain, key))
 	}
+
+	/// As [`Self::connect_as`], or with the key of the device of that name in the home folder.
+	async fn connect_as_any(&self, signer: &str) -> Result<(Chain, Key)> {
+		if !Path::new(signer).exists()
+			&& let Ok(Some(device)) = Device::find(&self.home, signer)
+		{
+			return Ok((self.connect().await?, device.key));
+		}
+		self.connect_as(Path::new(signer)).await
+	}
 }
 
 /// Runs a command.
@@ -131,7 +165,12 @@ pub async fn run(cli: Cli) -> Result<()> {
 		Command::Key(command) => key::run(&context, command),
 		Command::Account(command) => account::run(&context, command).await,
 		Command::Device(command) => device::run(&context, command).await,
+		Command::Fleet(command) => fleet::run(&context, command).await,
+		Command::Batch(command) => batch::run(&context, command).await,
+		Command::Sponsor(command) => sponsor::run(&context, command).await,
+		Command::Did(command) => did::run(&context, command).await,
 		Command::Telemetry(command) => telemetry::run(&context, command).await,
+		Command::Doctor(arguments) => doctor::run(&context, arguments).await,
 	}
 }
 

@@ -6,18 +6,23 @@ use comfy_table::{CellAlignment, Table};
 use m2m::{
 	Error, Result,
 	chain::telemetry::{self, Quantity},
+	evidence::{self, Accusation},
 	keys::{self, Device, Key},
 	money,
 	proof::{self, Proof},
 	readings::MeterReadings,
-	replay::{self, MAX_ENVELOPES_PER_CALL, Mapping, Plan, Report},
-	store::Store,
+	replay::{self, Carrier, MAX_ENVELOPES_PER_CALL, Mapping, Plan, Report},
+	store::{AnchorName, Store},
 	time,
 };
 use m2m_anchor::{StreamId, StreamKind, StreamSpec};
+use m2m_device::AccountId;
 use serde_json::{Value, json};
 use sp_core::H256;
-use std::path::PathBuf;
+use std::{
+	collections::BTreeMap,
+	path::{Path, PathBuf},
+};
 
 /// Quantities on the command line.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -71,12 +76,16 @@ pub enum TelemetryCommand {
 	/// Streams of a device
 	#[command(subcommand)]
 	Stream(StreamCommand),
-	/// Anchor a day of meter readings through a gateway
-	#[command(after_help = "Example:\n  \
-		m2m telemetry replay fixtures/lv1-101_2016-06-13_7d.csv --date 2016-06-13 --owner alice.json --gateway gateway.json\n\n\
+	/// Anchor a day of meter readings, through a gateway or by the devices themselves
+	#[command(after_help = "Examples:\n  \
+		m2m telemetry replay fixtures/lv1-101_2016-06-13_7d.csv --date 2016-06-13 --owner alice.json --gateway gateway.json\n  \
+		m2m telemetry replay fixtures/lv1-101_2016-06-13_7d.csv --date 2016-06-13 --owner alice.json --direct\n\n\
 		Registers a device for each meter and opens its import and export streams where they are missing, signs one\n\
-		anchor a slot and stream with the device's key, and delivers them through the gateway's account. It can be\n\
-		stopped at any point: running it again sends only what the chain does not have.\n\
+		anchor a slot and stream with the device's key, and delivers them. With --gateway that account sends and pays\n\
+		for envelopes of up to eight anchors. With --direct each device sends its own anchors with its own key, which\n\
+		needs no balance: its sponsorship pays (`m2m sponsor create`), or its wallet within its budget (`m2m device\n\
+		budget set`). A device sends no more than they can pay now. It can be stopped at any point: running it again,\n\
+		either way, sends only what the chain does not have.\n\
 		The file's columns are slot_start, meter, consumed_wh and produced_wh.")]
 	Replay(Replay),
 	/// Prove that a reading was recorded
@@ -108,6 +117,21 @@ pub enum TelemetryCommand {
 		/// Meter readings that claim to be the recorded ones
 		#[arg(long, alias = "reading-from", value_name = "FILE")]
 		csv: Option<PathBuf>,
+	},
+	/// Convict an anchor whose total contradicts its own readings
+	#[command(
+		after_help = "Example:\n  m2m telemetry report-false-anchor evidence.json --signer bob.json\n\n\
+		Evidence is made by somebody who was shown all readings of an anchor with their salts, with\n\
+		`m2m_merkle::Batch::evidence`; the m2m library's `evidence` module has the format of the file. It is checked\n\
+		here before anything is sent. The anchor is marked as disputed on chain, for everybody who relies on it, and the\n\
+		key that signed it is named. Only anchors that are still in state can be convicted."
+	)]
+	ReportFalseAnchor {
+		/// The evidence
+		evidence: PathBuf,
+		/// Key file of the account that pays the fee
+		#[arg(long, value_name = "KEYFILE")]
+		signer: PathBuf,
 	},
 }
 
@@ -193,8 +217,11 @@ pub struct Replay {
 	#[arg(long, value_name = "KEYFILE")]
 	owner: PathBuf,
 	/// Key file of the gateway that delivers and pays
-	#[arg(long, value_name = "KEYFILE")]
-	gateway: PathBuf,
+	#[arg(long, value_name = "KEYFILE", required_unless_present = "direct")]
+	gateway: Option<PathBuf>,
+	/// Each device sends its own anchors with its own key
+	#[arg(long, conflicts_with_all = ["gateway", "batch"])]
+	direct: bool,
 	/// Day to replay (UTC); needed if the file covers several
 	#[arg(long, value_name = "YYYY-MM-DD")]
 	date: Option<String>,
@@ -238,6 +265,9 @@ pub async fn run(context: &Context, command: TelemetryCommand) -> Result<()> {
 			out,
 		} => prove(context, &meter, &time, stream.into(), out).await,
 		TelemetryCommand::Verify { proof, csv } => verify(context, proof, csv).await,
+		TelemetryCommand::ReportFalseAnchor { evidence, signer } => {
+			report_false_anchor(context, &evidence, &signer).await
+		}
 	}
 }
 
@@ -368,17 +398,26 @@ async fn run_replay(context: &Context, arguments: Replay) -> Result<()> {
 		envelopes_per_call: arguments.batch.into(),
 	};
 	let owner = Key::load(&arguments.owner)?;
-	let gateway = Key::load(&arguments.gateway)?;
+	let gateway = match &arguments.gateway {
+		Some(file) => Some((Key::load(file)?, file)),
+		None => None,
+	};
 	let store = Store::open(&context.home)?;
 	let chain = context.connect().await?;
 	chain.check_signer(&owner, &arguments.owner).await?;
-	chain.check_signer(&gateway, &arguments.gateway).await?;
+	let carrier = match &gateway {
+		Some((key, file)) => {
+			chain.check_signer(key, file).await?;
+			Carrier::Gateway(key)
+		}
+		None => Carrier::Devices,
+	};
 
 	let bar = super::output::Bar::new(context.output);
-	let result = replay::run(&chain, &store, &context.home, &owner, &gateway, &plan, &bar).await;
+	let result = replay::run(&chain, &store, &context.home, &owner, &carrier, &plan, &bar).await;
 	m2m::replay::Progress::finish(&bar);
 	let report = result?;
-	print_report(context, &date, &report);
+	print_report(context, &date, &report, &carrier);
 	match report.refused.first() {
 		None => Ok(()),
 		Some((_, first)) => Err(Error::AnchorsRefused {
@@ -388,12 +427,23 @@ async fn run_replay(context: &Context, arguments: Replay) -> Result<()> {
 	}
 }
 
+/// Who paid how much, in one line.
+fn paid_by(fees: &BTreeMap<AccountId, u128>) -> String {
+	if fees.is_empty() {
+		return "nothing for delivery".into();
+	}
+	fees.iter()
+		.map(|(payer, fee)| format!("{} {} M2M", keys::address(payer), money::format(*fee)))
+		.collect::<Vec<_>>()
+		.join(", ")
+}
+
 /// Wh as kWh with all three digits.
 fn kwh(wh: i64) -> String {
 	format!("{}.{:03}", wh / 1000, (wh % 1000).abs())
 }
 
-fn print_report(context: &Context, date: &str, report: &Report) {
+fn print_report(context: &Context, date: &str, report: &Report, carrier: &Carrier<'_>) {
 	let mut table = Table::new();
 	table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
 	table.set_header([
@@ -444,14 +494,21 @@ fn print_report(context: &Context, date: &str, report: &Report) {
 			millis % 1000 / 100
 		)
 	};
+	let delivery_fees = report
+		.delivery_fees
+		.values()
+		.fold(0u128, |sum, fee| sum.saturating_add(*fee));
 	let text = format!(
-		"{table}\n{date} anchored as {} to {}\n{} devices registered, {} streams opened; {delivery}\nfees: owner {} M2M, gateway {} M2M",
+		"{table}\n{date} anchored as {} to {}\n{} devices registered, {} streams opened; {delivery}\nfees: owner {} M2M, {}",
 		time::format(report.from),
 		time::format(report.to),
 		report.registered,
 		report.opened,
 		money::format(report.owner_fees),
-		money::format(report.gateway_fees),
+		match carrier {
+			Carrier::Gateway(_) => format!("gateway {} M2M", money::format(delivery_fees)),
+			Carrier::Devices => paid_by(&report.delivery_fees),
+		},
 	);
 	let value = json!({
 		"date": date,
@@ -464,7 +521,14 @@ fn print_report(context: &Context, date: &str, report: &Report) {
 		"calls": report.calls,
 		"delivery_ms": millis,
 		"owner_fees": money::format(report.owner_fees),
-		"gateway_fees": money::format(report.gateway_fees),
+		"gateway_fees": money::format(match carrier {
+			Carrier::Gateway(_) => delivery_fees,
+			Carrier::Devices => 0,
+		}),
+		"delivery_fees": report.delivery_fees.iter().map(|(payer, fee)| json!({
+			"payer": keys::address(payer),
+			"fee": money::format(*fee),
+		})).collect::<Vec<_>>(),
 		"readings": readings,
 		"import_wh": import,
 		"export_wh": export,
@@ -569,9 +633,46 @@ async fn verify(context: &Context, file: PathBuf, csv: Option<PathBuf>) -> Resul
 	Ok(())
 }
 
+async fn report_false_anchor(context: &Context, file: &Path, signer: &Path) -> Result<()> {
+	let accusation = Accusation::from_file(file)?;
+	let (chain, signer) = context.connect_as(signer).await?;
+	chain.expect_genesis(&format!("the evidence {}", file.display()), &accusation.genesis)?;
+	let (record, lie) = evidence::examine(&chain, &accusation).await?;
+	let call = telemetry::report_false_anchor(&accusation.anchor, &accusation.evidence);
+	let included = chain.submit(&signer, &call).await?;
+	let AnchorName { device, stream, seq } = &accusation.anchor;
+	context.output.result(
+		format!(
+			"anchor {seq} of stream {stream} of {} is convicted: {}\nsigned by the key {}; fee {} M2M",
+			keys::address(device),
+			evidence::describe(lie),
+			keys::address(&record.key),
+			money::format(included.fee)
+		),
+		json!({
+			"device": keys::address(device),
+			"stream": stream,
+			"sequence": seq,
+			"lie": format!("{lie:?}"),
+			"key": keys::address(&record.key),
+			"block": included.block.number,
+			"fee": money::format(included.fee),
+		}),
+	);
+	Ok(())
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn who_paid_for_delivery_is_said_by_account() {
+		assert_eq!(paid_by(&BTreeMap::new()), "nothing for delivery");
+		let payer = AccountId::new([1; 32]);
+		let fees = BTreeMap::from([(payer.clone(), money::UNIT / 2)]);
+		assert_eq!(paid_by(&fees), format!("{} 0.5 M2M", keys::address(&payer)));
+	}
 
 	#[test]
 	fn energy_is_shown_to_the_last_watt_hour() {
