@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job from nothing: a chain, thirteen real households as devices, a day of their readings anchored, one
-# reading proven, and a forgery convicted.
+# The main job from nothing: a chain, thirteen real households as certified and sponsored devices, a day of their
+# readings anchored, one reading proven, and a forgery convicted.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
@@ -8,8 +8,8 @@ usage() {
 	Usage: scripts/demo.sh [--keep]
 
 	Builds the node and the command line (the first time takes about half an hour on two cores), starts a fresh
-	development chain, registers 13 meters, anchors a day of their readings, proves one of them, and shows that
-	a changed reading is convicted. Installs what is missing. Can be run again at any time.
+	development chain, registers, certifies and sponsors 13 meters, anchors a day of their readings, proves one of
+	them, and shows that a changed reading is convicted. Installs what is missing. Can be run again at any time.
 
 	  --keep   leave the node running and say how to connect to it
 	  --help   this text
@@ -33,9 +33,10 @@ DATE=2016-06-13
 METER=meter-008
 NOON=${DATE}T12:00:00Z
 CSV=$ROOT/fixtures/lv1-101_2016-06-13_7d.csv
-# How much the owner and the gateway get from the development key, in M2M.
-OWNER_FUNDS=1000
-GATEWAY_FUNDS=100
+# These meters have a connection of their own; the others are behind a gateway.
+DIRECT=meter-001,meter-008,meter-013
+# What each account gets from the development key, in M2M.
+declare -A FUNDS=([owner]=1000 [gateway]=100 [operator]=100 [office]=100)
 # What `m2m` answers when a proof does not hold.
 PROOF_DOES_NOT_HOLD=5
 
@@ -88,22 +89,34 @@ start_dev_node "$DIR"
 echo "$NODE_PID" >"$DIR/node.pid"
 printf 'genesis %s\nfinalized block %s\n' "$(rpc chain_getBlockHash '[0]' | sed -n 's/.*"result":"\([^"]*\)".*/\1/p')" "$(finalized)"
 
-step "Keys and money" "An owner who pays for the meters and a gateway that delivers for them get keys of their own and money from the development key."
+step "Keys and money" "An owner who pays for the meters, a gateway, an operator who will sponsor the meters and an office that certifies them get keys of their own and money from the development key."
 m2m key dev Alice --out "$DIR/alice.json"
-m2m key generate --out "$DIR/owner.json"
-m2m key generate --out "$DIR/gateway.json"
+for name in owner gateway operator office; do
+	m2m key generate --out "$DIR/$name.json"
+	m2m account fund --from "$DIR/alice.json" --to "$("$BIN/m2m" key show "$DIR/$name.json" --address)" --amount "${FUNDS[$name]}"
+done
 OWNER=$("$BIN/m2m" key show "$DIR/owner.json" --address)
-GATEWAY=$("$BIN/m2m" key show "$DIR/gateway.json" --address)
-m2m account fund --from "$DIR/alice.json" --to "$OWNER" --amount "$OWNER_FUNDS"
-m2m account fund --from "$DIR/alice.json" --to "$GATEWAY" --amount "$GATEWAY_FUNDS"
 
-step "Thirteen households become devices" "Each meter gets a key that proves possession of itself; its id is also a wallet that no private key can empty."
-{ echo name; awk -F, 'NR > 1 {print $2}' "$CSV" | sort -u; } >"$DIR/meters.csv"
-m2m device register --owner "$DIR/owner.json" --manifest "$DIR/meters.csv" --gateway "$GATEWAY"
+step "Thirteen households become devices" "At commissioning each meter makes a key and signs that this owner may register it. The owner imports the list. A meter's id is also a wallet that no private key can empty."
+mapfile -t METERS < <(awk -F, 'NR > 1 {print $2}' "$CSV" | sort -u)
+m2m device enrol "${METERS[@]}" --owner "$OWNER" --out "$DIR/meters.csv"
+m2m fleet import "$DIR/meters.csv" --owner "$DIR/owner.json"
+
+step "An office certifies the meters" "The attestation vouches for the keys that sign the readings: it ends by itself when a meter gets another one."
+printf 'Type approval of the thirteen meters of %s\n' "$(basename "$CSV")" >"$DIR/approval.txt"
+m2m device attest "${METERS[@]}" --issuer "$DIR/office.json" --topic certified-meter --claim "$DIR/approval.txt" --expires-in 365d
+
+step "An operator sponsors the meters" "The meters hold no tokens. The operator fills a pot from which fees of telemetry are paid, within an allowance for each meter; the owner accepts."
+m2m sponsor create --sponsor "$DIR/operator.json" --all-of "$OWNER" --calls telemetry --capacity 1 --refill 0.0001 --amount 50
+m2m sponsor attach 0 --owner "$DIR/owner.json"
 m2m device show "$METER"
+m2m did resolve "$METER"
 
-step "A day of readings" "Each meter signs an anchor for every quarter of an hour and stream (import and export); the gateway delivers them and pays. The day is moved so that it ends now."
-m2m telemetry replay "$CSV" --date "$DATE" --owner "$DIR/owner.json" --gateway "$DIR/gateway.json"
+step "A day of readings" "Each meter signs an anchor for every quarter of an hour and stream (import and export). Ten meters are behind the gateway, which delivers and pays; the others send for themselves. The day is moved so that it ends now."
+BEHIND_GATEWAY=$(printf '%s\n' "${METERS[@]}" | grep -vxF "${DIRECT//,/$'\n'}" | paste -sd,)
+m2m telemetry replay "$CSV" --date "$DATE" --meters "$BEHIND_GATEWAY" --owner "$DIR/owner.json" --gateway "$DIR/gateway.json"
+m2m telemetry replay "$CSV" --date "$DATE" --meters "$DIRECT" --owner "$DIR/owner.json" --direct
+m2m sponsor show 0 --device "$METER"
 
 step "One reading is proven" "The proof leads from what $METER fed into the grid at noon to the root that the chain keeps for the stream."
 m2m telemetry prove --meter "$METER" --time "$NOON" --stream export --out "$DIR/proof.json"

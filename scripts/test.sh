@@ -27,7 +27,7 @@ done
 
 # Pallets are tested with their benchmarks switched on. That feature must not reach the node, so they have an
 # invocation of their own; everything else is tested with the features that the node is built with.
-PALLETS=(pallet-device-identity pallet-telemetry)
+PALLETS=(pallet-device-identity pallet-fee-sponsorship pallet-telemetry)
 
 PASSED=0 FAILED=0 COMPLETE='' WORK=$(mktemp -d "${TMPDIR:-/tmp}/m2m-test.XXXXXX")
 finish() {
@@ -150,7 +150,7 @@ if [ -z "$FAST" ]; then
 	export M2M_URL=ws://127.0.0.1:$M2M_RPC_PORT M2M_HOME=$M2M_DEMO_DIR/home
 	M2M_DEVICE=$("$BIN/m2m" --json device show meter-008 | sed -n 's/.*"device":"\([^"]*\)".*/\1/p') || M2M_DEVICE=
 	export M2M_DEVICE
-	tests "JavaScript client" '^(#|ℹ) (pass|fail) ' 'pass [0-9]+' 'fail [0-9]+' node --test tests/js/formats.test.mjs tests/js/client.test.mjs
+	tests "JavaScript client" '^(#|ℹ) (pass|fail) ' 'pass [0-9]+' 'fail [0-9]+' node --test tests/js/*.test.mjs
 	if [ -n "$DEMO_PID" ]; then kill "$DEMO_PID" 2>/dev/null || true; fi
 	unset M2M_URL M2M_HOME M2M_DEVICE
 

@@ -1,5 +1,5 @@
-// Everything that a device hashes or signs, written from docs/telemetry-formats.md and nothing else. It shares no
-// code with the chain: that is its worth.
+// Everything that a device hashes or signs, written from docs/devices.md and docs/telemetry-formats.md and
+// nothing else. It shares no code with the chain: that is its worth.
 
 import { stringToU8a, u8aConcat } from '@polkadot/util';
 import { blake2AsU8a } from '@polkadot/util-crypto';
