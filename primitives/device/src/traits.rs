@@ -145,6 +145,23 @@ pub trait SpendLimit {
 	fn weight() -> Weight;
 }
 
+/// Hears when a device leaves its owner: when it is retired and when it gets another owner. What an owner set for a
+/// device ends there.
+pub trait OnDeviceEnded {
+	/// Called last by the act that ends the ownership, which it cannot stop. `device` is retired, or has its new owner.
+	fn ended(device: &DeviceId);
+	/// The most that it can cost, measured.
+	fn weight() -> Weight;
+}
+
+/// For runtimes in which nobody keeps anything for the time of an ownership.
+impl OnDeviceEnded for () {
+	fn ended(_device: &DeviceId) {}
+	fn weight() -> Weight {
+		Weight::zero()
+	}
+}
+
 /// A period of a device's budget. It changes when the period ends and when the owner sets another budget, so that
 /// what was booked before is never given back to what came after.
 #[derive(
