@@ -75,8 +75,13 @@ fn balance(who: &AccountId) -> Balance {
 	Balances::total_balance(who)
 }
 
-/// Runs a test inside the first block of a development chain, and checks the books afterwards.
+/// Runs a test that burns nothing inside the first block of a development chain, and checks the books afterwards.
 fn chain(test: impl FnOnce()) {
+	assert_eq!(burnt_in_chain(test), 0);
+}
+
+/// Runs a test likewise. Returns what it burnt.
+fn burnt_in_chain(test: impl FnOnce()) -> Balance {
 	let patch = genesis_presets::get_preset(&"development".into()).expect("the preset exists");
 	let patch: serde_json::Value = serde_json::from_slice(&patch).expect("valid JSON");
 	let mut genesis = serde_json::to_value(RuntimeGenesisConfig::default()).expect("a value");
@@ -91,10 +96,13 @@ fn chain(test: impl FnOnce()) {
 		begin_block(1);
 		let issued = Balances::total_issuance();
 		test();
-		assert_eq!(Balances::total_issuance(), issued);
 		assert_ok!(FeeSponsorship::do_try_state());
 		assert_ok!(DeviceIdentity::do_try_state());
-	});
+		assert_ok!(Telemetry::do_try_state());
+		issued
+			.checked_sub(Balances::total_issuance())
+			.expect("no money comes from nothing")
+	})
 }
 
 /// Begins a block with its slot and its time.
@@ -154,21 +162,48 @@ impl Meter {
 			None
 		));
 		let id = public.device_id();
-		let spec = StreamSpec {
-			kind: StreamKind::Interval,
-			private: false,
-			schema: H256::zero(),
-			unit: BoundedVec::truncate_from(b"Wh".to_vec()),
-			scale: 0,
-			plausible_min: 0,
-			plausible_max: 1_000_000,
-			cadence_ms: QUARTER as u32,
-			period_ms: None,
-			not_before: 0,
-			retention: 8,
-		};
-		assert_ok!(Telemetry::create_stream(signed(&owner()), Some(id.clone()), spec));
+		assert_ok!(Telemetry::create_stream(
+			signed(&owner()),
+			Some(id.clone()),
+			stream()
+		));
 		Self { key, id }
+	}
+
+	/// A key made from this number, and its proof that it agrees to `action` for the device.
+	fn next_key(
+		&self,
+		number: u8,
+		action: PossessionAction,
+		owner: &AccountId,
+	) -> (sr25519::Pair, DevicePublic, PossessionProof) {
+		let key = sr25519::Pair::from_seed(&[number; 32]);
+		let public = DevicePublic::Sr25519(key.public());
+		let expires = pallet_timestamp::Now::<Runtime>::get() + QUARTER;
+		let claim = KeyClaim {
+			genesis: System::block_hash(0).0,
+			action,
+			owner,
+			device: Some(&self.id),
+			roles: Roles::ALL,
+			public: &public,
+			expires,
+		};
+		let signature = DeviceSignature::Sr25519(key.sign(&claim.signed_bytes()));
+		(key, public, PossessionProof { expires, signature })
+	}
+
+	/// The call with which this key makes way for another one.
+	fn rotation(&self, number: u8) -> (sr25519::Pair, RuntimeCall) {
+		let (key, public, proof) = self.next_key(number, PossessionAction::Rotate, &owner());
+		let call = pallet_device_identity::Call::rotate_key {
+			device: None,
+			old: self.account(),
+			public,
+			proof,
+			overlap_ms: 0,
+		};
+		(key, call.into())
 	}
 
 	/// What a wallet sends: signed over plain payment, and nothing left of its type but bytes.
@@ -240,6 +275,23 @@ impl Meter {
 			seq: quarter,
 			anchor,
 		})
+	}
+}
+
+/// Readings every quarter of an hour.
+fn stream() -> StreamSpec {
+	StreamSpec {
+		kind: StreamKind::Interval,
+		private: false,
+		schema: H256::zero(),
+		unit: BoundedVec::truncate_from(b"Wh".to_vec()),
+		scale: 0,
+		plausible_min: 0,
+		plausible_max: 1_000_000,
+		cadence_ms: QUARTER as u32,
+		period_ms: None,
+		not_before: 0,
+		retention: 8,
 	}
 }
 
@@ -444,6 +496,207 @@ fn a_budget_lets_the_wallet_pay_for_what_no_sponsor_does() {
 }
 
 #[test]
+fn a_stolen_key_loses_at_most_one_budget_whatever_it_does() {
+	let burnt = burnt_in_chain(|| {
+		let mut meter = Meter::register(1);
+		let limit = UNIT / 50;
+		for (account, amount) in [(&meter.id, 10 * UNIT), (&meter.account(), UNIT)] {
+			assert_ok!(Balances::transfer_keep_alive(
+				signed(&sponsor()),
+				account.clone().into(),
+				amount
+			));
+		}
+		assert_ok!(FeeSponsorship::set_budget(
+			signed(&owner()),
+			meter.id.clone(),
+			limit,
+			24 * 60 * 60 * 1_000,
+		));
+		next_block();
+		let before = Balances::free_balance(&meter.id);
+		let (mut opened, mut rotated, mut refused) = (0, 0, 0);
+		for number in 100..120 {
+			let open = pallet_telemetry::Call::create_stream {
+				device: None,
+				spec: stream(),
+			};
+			// The thief pays the fees, once the wallet does not.
+			if meter.send(open.into()).expect("the key has money").is_ok() {
+				opened += 1;
+				let close = pallet_telemetry::Call::close_stream {
+					device: None,
+					stream: opened,
+				};
+				assert_eq!(meter.send(close.into()), Ok(Ok(())));
+			} else {
+				refused += 1;
+			}
+			assert!(meter.send(remark()).is_ok());
+			let (key, rotate) = meter.rotation(number);
+			match meter.send(rotate).expect("the key has money") {
+				Ok(()) => {
+					rotated += 1;
+					let left = UNIT / 100;
+					let to = AccountId::from(key.public());
+					let loot = Balances::free_balance(meter.account()).saturating_sub(left);
+					// A key that was rotated is still an account.
+					assert_ok!(Balances::transfer_allow_death(
+						signed(&meter.account()),
+						to.into(),
+						loot
+					));
+					meter.key = key;
+				}
+				Err(error) => {
+					assert_eq!(
+						error,
+						pallet_fee_sponsorship::Error::<Runtime>::BudgetExceeded.into()
+					);
+					refused += 1;
+				}
+			}
+			next_block();
+		}
+		assert!(
+			opened > 0 && rotated > 0 && refused > 0,
+			"{opened} {rotated} {refused}"
+		);
+		let lost = before - Balances::free_balance(&meter.id);
+		assert!(lost > 0 && lost <= limit, "{lost} of {limit}");
+	});
+	assert!(burnt > 0);
+}
+
+#[test]
+fn a_rotated_key_is_not_sponsored() {
+	chain(|| {
+		let mut meter = Meter::register(1);
+		sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		let (key, public, proof) = meter.next_key(2, PossessionAction::Rotate, &owner());
+		assert_ok!(DeviceIdentity::rotate_key(
+			signed(&owner()),
+			Some(meter.id.clone()),
+			meter.account(),
+			public,
+			proof,
+			QUARTER,
+		));
+		next_block();
+		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
+		meter.key = key;
+		assert_ok!(meter.validate(meter.anchor(1)));
+	});
+}
+
+#[test]
+fn a_transfer_voids_sponsorship_and_budget_and_an_unconfirmed_key_is_not_sponsored() {
+	chain(|| {
+		let meter = Meter::register(1);
+		let new_owner = Sr25519Keyring::Dave.to_account_id();
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&sponsor()),
+			new_owner.clone().into(),
+			10 * UNIT
+		));
+		let held = Balances::total_balance_on_hold(&owner());
+		sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		assert_ok!(FeeSponsorship::set_budget(
+			signed(&owner()),
+			meter.id.clone(),
+			UNIT,
+			QUARTER
+		));
+		assert!(Balances::total_balance_on_hold(&owner()) > held);
+		let expires = pallet_timestamp::Now::<Runtime>::get() + QUARTER;
+		assert_ok!(DeviceIdentity::offer_transfer(
+			signed(&owner()),
+			meter.id.clone(),
+			new_owner.clone(),
+			0,
+			expires
+		));
+		assert_ok!(meter.validate(meter.anchor(1)));
+		assert_ok!(DeviceIdentity::accept_transfer(
+			signed(&new_owner),
+			meter.id.clone(),
+			0,
+			0
+		));
+		next_block();
+
+		assert!(FeeSponsorship::budget_left(&meter.id).is_none());
+		assert_eq!(Balances::total_balance_on_hold(&owner()), held);
+		// A sponsorship of all that the new owner has does not help a key that he has not confirmed.
+		let number = pallet_fee_sponsorship::NextSponsorship::<Runtime>::get();
+		assert_ok!(FeeSponsorship::offer(
+			signed(&sponsor()),
+			Beneficiary::Owner(new_owner.clone()),
+			BoundedVec::truncate_from(vec![CallGroup::Telemetry]),
+			UNIT,
+			0,
+			None,
+			UNIT,
+		));
+		assert_ok!(FeeSponsorship::attach(signed(&new_owner), number));
+		next_block();
+		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
+		let (_, _, proof) = meter.next_key(1, PossessionAction::Confirm, &new_owner);
+		assert_ok!(DeviceIdentity::confirm_key(
+			signed(&new_owner),
+			meter.id.clone(),
+			meter.account(),
+			proof
+		));
+		next_block();
+		assert_ok!(meter.validate(meter.anchor(1)));
+		// The sponsorship of the device alone ended with the old owner.
+		assert_ok!(FeeSponsorship::detach(signed(&new_owner), number));
+		next_block();
+		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
+	});
+}
+
+#[test]
+fn retiring_returns_every_deposit_and_reference() {
+	let tombstones = 2 * MILLI_UNIT;
+	let burnt = burnt_in_chain(|| {
+		let before = (balance(&owner()), balance(&sponsor()));
+		let meter = Meter::register(1);
+		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		assert_ok!(FeeSponsorship::set_budget(
+			signed(&owner()),
+			meter.id.clone(),
+			UNIT,
+			QUARTER
+		));
+		next_block();
+		let pot = balance(&FeeSponsorship::pot(number));
+		assert_eq!(meter.send(meter.anchor(1)), Ok(Ok(())));
+		let fee = pot - balance(&FeeSponsorship::pot(number));
+
+		let device = Some(meter.id.clone());
+		assert_ok!(Telemetry::close_stream(signed(&owner()), device, 0));
+		assert_ok!(DeviceIdentity::retire(signed(&owner()), meter.id.clone()));
+		assert_eq!(Balances::total_balance_on_hold(&owner()), 0);
+		assert_eq!(balance(&meter.id), 0);
+		assert_eq!(balance(&owner()), before.0 - tombstones);
+		assert_eq!(System::sufficients(&meter.account()), 0);
+		assert_eq!(pallet_fee_sponsorship::Budgets::<Runtime>::iter().count(), 0);
+		// The bucket will never be full, and goes all the same.
+		assert_ok!(FeeSponsorship::prune_buckets(
+			signed(&owner()),
+			number,
+			BoundedVec::truncate_from(vec![meter.id.clone()])
+		));
+		assert_ok!(FeeSponsorship::close(signed(&sponsor()), number));
+		assert_eq!(balance(&FeeSponsorship::pot(number)), 0);
+		assert_eq!(balance(&sponsor()), before.1 - fee);
+	});
+	assert_eq!(burnt, tombstones);
+}
+
+#[test]
 fn calls_that_hold_other_calls_are_never_sponsored() {
 	chain(|| {
 		let meter = Meter::register(1);
@@ -508,7 +761,7 @@ fn at_most_1_3_times(more: Weight, less: Weight) -> bool {
 }
 
 #[test]
-fn a_sponsored_anchor_weighs_at_most_a_third_more_than_one_paid_by_its_signer() {
+fn a_sponsored_anchor_weighs_at_most_1_3_times_one_paid_by_its_signer() {
 	chain(|| {
 		let (sponsored, alone) = (Meter::register(1), Meter::register(2));
 		sponsorship(Beneficiary::Device(sponsored.id.clone()), UNIT, 0, None);

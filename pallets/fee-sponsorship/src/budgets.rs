@@ -10,7 +10,7 @@ use frame_support::{
 	traits::{Footprint, fungible::MutateHold, tokens::Precision},
 	weights::Weight,
 };
-use m2m_device::{AccountId, BudgetPeriod, DeviceId, DeviceInspect, SpendLimit};
+use m2m_device::{AccountId, BudgetPeriod, DeviceId, DeviceInspect, OnDeviceEnded, SpendLimit};
 use sp_runtime::{DispatchError, DispatchResult, traits::Convert};
 
 impl<T: Config> Pallet<T> {
@@ -118,6 +118,25 @@ impl<T: Config> Pallet<T> {
 			budget: budget.number,
 			number: budget.period,
 		})
+	}
+}
+
+impl<T: Config> OnDeviceEnded for Pallet<T> {
+	/// A budget ends with the ownership in which it was set, and whoever paid for it has the deposit back.
+	fn ended(device: &DeviceId) {
+		let Some(record) = Budgets::<T>::take(device) else {
+			return;
+		};
+		// Nothing else releases this reason, so that the deposit is there.
+		if Self::release_deposit(&record).is_ok() {
+			Self::deposit_event(Event::BudgetCleared {
+				device: device.clone(),
+			});
+		}
+	}
+
+	fn weight() -> Weight {
+		T::WeightInfo::clear_budget()
 	}
 }
 

@@ -41,6 +41,8 @@ pub trait BenchmarkHelper<Call, Group> {
 	fn device() -> (m2m_device::AccountId, m2m_device::DeviceId, m2m_device::AccountId);
 	/// A call that can be sponsored, and its group.
 	fn call() -> (Call, Group);
+	/// Suspends that device.
+	fn suspend(owner: &m2m_device::AccountId, device: &m2m_device::DeviceId);
 	/// Makes [`Config::Time`] return `now`.
 	fn set_unix_ms(now: m2m_device::UnixMs);
 }

@@ -253,6 +253,9 @@ impl crate::BenchmarkHelper<RuntimeCall, CallGroup> for Stage {
 	fn call() -> (RuntimeCall, CallGroup) {
 		(report(100), CallGroup::Reports)
 	}
+	fn suspend(owner: &AccountId, device: &DeviceId) {
+		fleet::Devices::<Test>::insert(device, (owner, 0, DeviceStatus::Suspended));
+	}
 	fn set_unix_ms(now: UnixMs) {
 		Timestamp::set_timestamp(now);
 	}

@@ -10,7 +10,7 @@ use frame_support::{
 	traits::{
 		Footprint, Get,
 		fungible::{Inspect, Mutate},
-		tokens::{Fortitude, Preservation},
+		tokens::{DepositConsequence, Fortitude, Preservation, Provenance},
 	},
 };
 use m2m_device::{AccountId, Beneficiary, DeviceId, DeviceInspect, UnixMs};
@@ -197,12 +197,18 @@ impl<T: Config> Pallet<T> {
 			Self::dissolve(sponsorship, &record)?
 		} else {
 			let excess = Self::pot_left(sponsorship, &record, buckets);
-			if excess > 0 {
-				T::Currency::transfer(&Self::pot(sponsorship), who, excess, Preservation::Preserve)?;
-			}
+			// Less than the existential deposit cannot be sent to an account that has nothing. It stays in the pot
+			// until the last bucket is gone, and does not keep the sponsorship open.
+			let arrives =
+				T::Currency::can_deposit(who, excess, Provenance::Extant) == DepositConsequence::Success;
+			let returned = if excess > 0 && arrives {
+				T::Currency::transfer(&Self::pot(sponsorship), who, excess, Preservation::Preserve)?
+			} else {
+				0
+			};
 			record.closed = true;
 			Sponsorships::<T>::insert(sponsorship, record);
-			excess
+			returned
 		};
 		Self::deposit_event(Event::SponsorshipClosed {
 			sponsorship,
@@ -231,8 +237,10 @@ impl<T: Config> Pallet<T> {
 		let block = Self::block();
 		for device in devices {
 			let bucket = Buckets::<T>::take(sponsorship, device).ok_or(Error::<T>::NoSuchBucket)?;
+			// An id that was retired never returns.
+			let gone = T::Devices::generation(device).is_none();
 			ensure!(
-				record.closed || bucket.missing(&record.terms, block) == 0,
+				gone || record.closed || bucket.missing(&record.terms, block) == 0,
 				Error::<T>::BucketNotFull
 			);
 		}

@@ -9,7 +9,7 @@ use frame_support::{
 	ensure,
 	traits::fungible::{Inspect, InspectHold},
 };
-use m2m_device::AccountId;
+use m2m_device::{AccountId, DeviceInspect};
 use sp_runtime::{Saturating, TryRuntimeError};
 
 impl<T: Config> Pallet<T> {
@@ -22,9 +22,9 @@ impl<T: Config> Pallet<T> {
 	/// 4. Each bucket belongs to a sponsorship, lacks no more than the capacity, and is not from the future.
 	/// 5. Each entry of the sponsors' index names a sponsorship of that sponsor.
 	/// 6. What is attached exists and is for the account to which it is attached.
-	/// 7. A budget has a number that was given out and nobody else has, a period and a limit, and no more was
-	///    spent.
-	/// 8. What is held for budgets on an account that pays for one is the sum of their deposits.
+	/// 7. A budget is for a device that was registered, in no later generation than the device's, has a number that
+	///    was given out and nobody else has, a period and a limit, and no more was spent.
+	/// 8. What is held for budgets on any account is the sum of the deposits that it pays.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut counted = BTreeMap::<u32, u32>::new();
 		for (sponsorship, _, bucket) in Buckets::<T>::iter() {
@@ -79,8 +79,16 @@ impl<T: Config> Pallet<T> {
 		}
 		let mut numbers = BTreeSet::new();
 		let mut deposits = BTreeMap::<AccountId, Balance>::new();
-		for (_, record) in Budgets::<T>::iter() {
+		for (device, record) in Budgets::<T>::iter() {
 			let budget = record.budget;
+			ensure!(
+				T::Devices::owner(&device).is_some(),
+				"7: a budget without a device"
+			);
+			ensure!(
+				T::Devices::generation(&device).is_none_or(|generation| budget.generation <= generation),
+				"7: a budget from the future"
+			);
 			ensure!(
 				budget.number < NextBudget::<T>::get() && numbers.insert(budget.number),
 				"7: a budget's number"
@@ -92,10 +100,12 @@ impl<T: Config> Pallet<T> {
 				.or_default()
 				.saturating_accrue(record.deposit);
 		}
-		for (payer, deposit) in deposits {
-			let held = T::Currency::balance_on_hold(&HoldReason::BudgetDeposit.into(), &payer);
+		for account in frame_system::Account::<T>::iter_keys() {
+			let held = T::Currency::balance_on_hold(&HoldReason::BudgetDeposit.into(), &account);
+			let deposit = deposits.remove(&account).unwrap_or_default();
 			ensure!(held == deposit, "8: deposits of budgets");
 		}
+		ensure!(deposits.is_empty(), "8: a deposit on no account");
 		Ok(())
 	}
 }

@@ -46,7 +46,7 @@ pub enum ProxyType {
 	#[default]
 	#[codec(index = 0)]
 	Any,
-	/// Everything that moves no money by itself.
+	/// Everything that moves no money: no transfer, no deposit, nothing burnt. Fees are paid by the proxy.
 	#[codec(index = 1)]
 	NonTransfer,
 }
@@ -58,11 +58,12 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 			Self::NonTransfer => matches!(
 				call,
 				RuntimeCall::System(..)
-					| RuntimeCall::Session(..)
 					| RuntimeCall::Utility(..)
-					| RuntimeCall::Proxy(..)
-					| RuntimeCall::Multisig(..)
-					| RuntimeCall::Telemetry(..)
+					| RuntimeCall::Telemetry(
+						pallet_telemetry::Call::anchor { .. }
+							| pallet_telemetry::Call::anchor_many { .. }
+							| pallet_telemetry::Call::report_false_anchor { .. }
+					)
 			),
 		}
 	}

@@ -1,7 +1,8 @@
 //! Devices and what they measure.
 
 use crate::{
-	Balance, Balances, DeviceIdentity, MILLI_UNIT, Runtime, RuntimeHoldReason, System, Timestamp, deposit,
+	Balance, Balances, DeviceIdentity, FeeSponsorship, MILLI_UNIT, Runtime, RuntimeHoldReason, System,
+	Timestamp, deposit,
 };
 use frame_support::{
 	parameter_types,
@@ -34,6 +35,8 @@ impl pallet_device_identity::Config for Runtime {
 	type MaxKeys = ConstU32<8>;
 	type MaxBatch = ConstU32<32>;
 	type MaxRotationOverlap = ConstU64<MAX_ROTATION_OVERLAP_MS>;
+	type SpendLimit = FeeSponsorship;
+	type OnEnded = FeeSponsorship;
 	type WeightInfo = crate::weights::pallet_device_identity::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
@@ -46,6 +49,7 @@ impl pallet_telemetry::Config for Runtime {
 	type TombstonePrice = ConstU128<MILLI_UNIT>;
 	type Time = Timestamp;
 	type Genesis = Genesis;
+	type SpendLimit = FeeSponsorship;
 	type OnAnchored = ();
 	type MaxStreams = ConstU32<16>;
 	type MaxRetention = ConstU16<256>;

@@ -87,4 +87,15 @@ impl pallet_transaction_payment::Config for Runtime {
 }
 
 #[cfg(feature = "runtime-benchmarks")]
-impl pallet_transaction_payment::BenchmarkConfig for Runtime {}
+impl pallet_transaction_payment::BenchmarkConfig for Runtime {
+	/// A block has an author, who gets the fees.
+	fn setup_benchmark_environment() {
+		use codec::Encode;
+		use sp_consensus_aura::{AURA_ENGINE_ID, Slot};
+
+		let slot = sp_runtime::DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(1).encode());
+		crate::System::deposit_log(slot);
+		let author = pallet_authorship::Pallet::<Runtime>::author().expect("the preset has validators");
+		<Balances as frame_support::traits::fungible::Mutate<_>>::set_balance(&author, crate::UNIT);
+	}
+}

@@ -80,6 +80,11 @@ mod benchmark {
 			(call.into(), CallGroup::Telemetry)
 		}
 
+		fn suspend(owner: &AccountId, device: &DeviceId) {
+			DeviceIdentity::suspend(crate::RuntimeOrigin::signed(owner.clone()), device.clone())
+				.expect("the owner may");
+		}
+
 		fn set_unix_ms(now: UnixMs) {
 			<DeviceHelper as pallet_telemetry::BenchmarkHelper>::set_unix_ms(now);
 		}

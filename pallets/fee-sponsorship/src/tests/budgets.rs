@@ -2,7 +2,7 @@
 
 use crate::{Budgets, Error, Event, HoldReason, NextBudget, mock::*};
 use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
-use m2m_device::{BudgetPeriod, DeviceStatus, SpendLimit};
+use m2m_device::{BudgetPeriod, DeviceStatus, OnDeviceEnded, SpendLimit};
 
 fn held(who: &m2m_device::AccountId) -> Balance {
 	Balances::balance_on_hold(&HoldReason::BudgetDeposit.into(), who)
@@ -108,6 +108,44 @@ fn a_stolen_trade_key_loses_at_most_one_budget() {
 		assert!(lost > 0 && free(&device.id) < before - lost);
 		assert!(before - free(&device.id) <= 5_000);
 		assert_eq!(left(&device), Some(5_000 - (before - free(&device.id))));
+	});
+}
+
+#[test]
+fn a_budget_ends_with_the_ownership_and_its_deposit_returns() {
+	ExtBuilder::execute(|| {
+		let (device, other) = (device(1), device(2));
+		assert_ok!(set(&ALICE, &device, 5_000, DAY));
+		assert_ok!(set(&ALICE, &other, 5_000, DAY));
+		let deposits = held(&ALICE);
+		device.set(&BOB, 1, DeviceStatus::Active);
+		FeeSponsorship::ended(&device.id);
+		assert_eq!(held(&ALICE), deposits / 2);
+		assert_eq!(Budgets::<Test>::iter_keys().collect::<Vec<_>>(), [other.id]);
+		assert!(events().contains(&Event::BudgetCleared {
+			device: device.id.clone()
+		}));
+		let told = events().len();
+		FeeSponsorship::ended(&device.id);
+		assert_eq!(events().len(), told);
+	});
+}
+
+#[test]
+fn total_issuance_is_unchanged_whoever_pays() {
+	ExtBuilder::execute(|| {
+		let (sponsored, budgeted) = (device(1), device(2));
+		sponsor(&sponsored);
+		fund(&budgeted.id, ENDOWMENT / 10);
+		assert_ok!(set(&ALICE, &budgeted, ENDOWMENT / 100, DAY));
+		let issued = Balances::total_issuance();
+		for signer in [&sponsored.key, &budgeted.key, &BOB] {
+			for call in [report(1), report(900)] {
+				send(signer, call);
+				assert!(last_fee().1 > 0);
+				assert_eq!(Balances::total_issuance(), issued);
+			}
+		}
 	});
 }
 

@@ -3,6 +3,7 @@
 mod bucket;
 mod budget;
 mod budgets;
+mod invariants;
 mod limits;
 mod model;
 mod offers;

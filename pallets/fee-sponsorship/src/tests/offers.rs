@@ -320,6 +320,32 @@ fn closing_leaves_alone_what_took_the_place() {
 }
 
 #[test]
+fn an_excess_that_cannot_arrive_stays_in_the_pot_and_closing_succeeds() {
+	ExtBuilder::execute(|| {
+		let device = device(1);
+		let number = sponsor(&device);
+		send(&device.key, report(100));
+		let record = Sponsorships::<Test>::get(number).expect("it is open");
+		let pot = FeeSponsorship::pot(number);
+		// Less than the existential deposit is left for fees, and the sponsor's account is gone.
+		let kept = ED + record.deposit + record.bucket_deposit;
+		let excess = free(&pot) - kept - (ED - 1);
+		assert_ok!(Balances::transfer_keep_alive(signed(&pot), BOB, excess));
+		assert_ok!(Balances::transfer_all(signed(&SPONSOR), BOB, false));
+		assert_ok!(FeeSponsorship::close(signed(&SPONSOR), number));
+		assert!(events().contains(&Event::SponsorshipClosed {
+			sponsorship: number,
+			returned: 0,
+			buckets: 1,
+		}));
+		assert!(validate(&device.key, &report(1)).is_err());
+		let list = frame_support::BoundedVec::truncate_from(vec![device.id.clone()]);
+		assert_ok!(FeeSponsorship::prune_buckets(signed(&BOB), number, list));
+		assert_eq!(free(&SPONSOR), kept + ED - 1);
+	});
+}
+
+#[test]
 fn closing_a_used_sponsorship_returns_all_but_the_deposits() {
 	ExtBuilder::execute(|| {
 		let device = device(1);

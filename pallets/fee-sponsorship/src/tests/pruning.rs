@@ -80,6 +80,24 @@ fn only_full_buckets_of_an_open_sponsorship_are_pruned() {
 }
 
 #[test]
+fn the_bucket_of_a_retired_device_is_pruned_even_if_it_never_fills() {
+	ExtBuilder::execute(|| {
+		let device = device(1);
+		let number = Offer {
+			refill: 0,
+			..Offer::to(Beneficiary::Owner(ALICE))
+		}
+		.taken();
+		send(&device.key, report(100));
+		advance(1_000_000);
+		assert_noop!(prune(number, &[&device]), Error::<Test>::BucketNotFull);
+		device.set(&ALICE, 0, m2m_device::DeviceStatus::Retired);
+		assert_ok!(prune(number, &[&device]));
+		assert_eq!(Buckets::<Test>::iter().count(), 0);
+	});
+}
+
+#[test]
 fn pruning_needs_a_signature() {
 	ExtBuilder::execute(|| {
 		let number = sponsor(&device(1));
