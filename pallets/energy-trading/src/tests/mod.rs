@@ -1,0 +1,3 @@
+//! Tests, one file a feature.
+
+mod trading;
