@@ -75,6 +75,7 @@ pub trait BenchmarkHelper {
 /// The pallet.
 #[frame_support::pallet]
 pub mod pallet {
+	use super::Member;
 	use super::*;
 	use frame_support::{
 		PalletId,
@@ -676,11 +677,7 @@ pub mod pallet {
 		/// [`Event::FeederSet`].
 		#[pallet::call_index(2)]
 		#[pallet::weight(T::WeightInfo::set_feeder())]
-		pub fn set_feeder(
-			origin: OriginFor<T>,
-			market: MarketId,
-			feeder: Option<Feeder>,
-		) -> DispatchResult {
+		pub fn set_feeder(origin: OriginFor<T>, market: MarketId, feeder: Option<Feeder>) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_set_feeder(&who, market, feeder)
 		}
@@ -909,7 +906,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::Leaving`] or [`Event::Left`].
 		#[pallet::call_index(10)]
-		#[pallet::weight(T::WeightInfo::leave())]
+		#[pallet::weight(T::WeightInfo::remove_member())]
 		pub fn remove_member(origin: OriginFor<T>, market: MarketId, device: DeviceId) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::ensure_operator(&who, market)?;

@@ -198,19 +198,12 @@ impl<T: Config> Pallet<T> {
 			&& spec.period_ms.map(u64::from) == Some(slot_ms)
 			&& slot_ms.checked_rem(spec.cadence_ms.into()) == Some(0);
 		ensure!(suitable, Error::UnsuitableStream);
-		ensure!(
-			!StreamUses::<T>::contains_key(device, stream),
-			Error::MeterInUse
-		);
+		ensure!(!StreamUses::<T>::contains_key(device, stream), Error::MeterInUse);
 		Ok(())
 	}
 
 	/// See [`Pallet::set_feeder`].
-	pub(crate) fn do_set_feeder(
-		who: &AccountId,
-		market: MarketId,
-		feeder: Option<Feeder>,
-	) -> DispatchResult {
+	pub(crate) fn do_set_feeder(who: &AccountId, market: MarketId, feeder: Option<Feeder>) -> DispatchResult {
 		Self::ensure_operator(who, market)?;
 		let mut terms = Self::terms(market)?;
 		let old = terms.feeder.take();

@@ -31,8 +31,7 @@ impl<T: Config> Pallet<T> {
 	pub fn membership_deposit() -> Balance {
 		let member = (MARKET_KEY + ACCOUNT_KEY).saturating_add(Member::max_encoded_len() as u64);
 		let stream = (PREFIX + ACCOUNT_KEY + 8 + 4).saturating_add(StreamUse::max_encoded_len() as u64);
-		let point =
-			(PREFIX + ACCOUNT_KEY).saturating_add(<(MarketId, DeviceId)>::max_encoded_len() as u64);
+		let point = (PREFIX + ACCOUNT_KEY).saturating_add(<(MarketId, DeviceId)>::max_encoded_len() as u64);
 		let size = member
 			.saturating_add(stream.saturating_mul(2))
 			.saturating_add(point);
@@ -118,9 +117,10 @@ impl<T: Config> Pallet<T> {
 
 	/// True if the market takes any meter, or somebody whom it trusts vouches for this one now.
 	pub(crate) fn is_certified(terms: &Terms, device: &DeviceId) -> bool {
-		terms.meters.as_ref().is_none_or(|meters| {
-			T::Devices::has_attestation(device, meters.topic, &meters.issuers, false)
-		})
+		terms
+			.meters
+			.as_ref()
+			.is_none_or(|meters| T::Devices::has_attestation(device, meters.topic, &meters.issuers, false))
 	}
 
 	/// See [`Pallet::admit`].
@@ -134,22 +134,13 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_operator(who, market)?;
 		let terms = Self::terms(market)?;
 		let mut member = Self::staying_member(market, &device)?;
-		ensure!(
-			member.state == MemberState::Applied,
-			Error::<T>::AlreadyAdmitted
-		);
-		ensure!(
-			capacity.import > 0 || capacity.export > 0,
-			Error::<T>::NoCapacity
-		);
+		ensure!(member.state == MemberState::Applied, Error::<T>::AlreadyAdmitted);
+		ensure!(capacity.import > 0 || capacity.export > 0, Error::<T>::NoCapacity);
 		if let Some(meters) = &terms.meters {
 			let claim = T::Devices::attested_claim(&device, meters.topic, &meters.issuers, false);
 			ensure!(claim == Some(point), Error::<T>::NotCertified);
 		}
-		ensure!(
-			!MeteringPoints::<T>::contains_key(point),
-			Error::<T>::MeterInUse
-		);
+		ensure!(!MeteringPoints::<T>::contains_key(point), Error::<T>::MeterInUse);
 		let since = Self::next_slot(terms.slot);
 		member.state = MemberState::Admitted {
 			since,

@@ -2,7 +2,7 @@
 
 use crate as pallet_energy_trading;
 use crate::{
-	Capacity, Error, Event, IgnoredReason, Member, Members, Parameters, Requirement, WeightInfo, Window,
+	Capacity, Error, Event, IgnoredReason, Member, Members, Parameters, Requirement, Window,
 };
 use frame_support::{
 	BoundedVec, PalletId, assert_ok, derive_impl, parameter_types,
@@ -749,7 +749,7 @@ pub fn check() {
 	for market in 0..crate::NextMarket::<Test>::get() {
 		let account = EnergyTrading::market_account(market);
 		assert_eq!(
-			Balances::total_balance(&account),
+			free(&account),
 			EnergyTrading::owed(market),
 			"market {market}"
 		);
@@ -773,6 +773,3 @@ pub fn trade(run: impl FnOnce()) {
 		assert_eq!(Balances::total_issuance(), issued);
 	});
 }
-
-/// What the pallet says a call costs.
-pub type Weights = <Test as crate::Config>::WeightInfo;

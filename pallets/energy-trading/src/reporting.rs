@@ -73,12 +73,8 @@ impl<T: Config> Pallet<T> {
 		let terms = MarketTerms::<T>::get(market).ok_or(IgnoredReason::NotAdmitted)?;
 		let aggregate = readings.anchor.aggregate().ok_or(IgnoredReason::PartialSlot)?;
 
-		let slot =
-			covered_slot(terms.slot, readings.spec, aggregate).ok_or(IgnoredReason::PartialSlot)?;
-		ensure!(
-			Self::now() >= terms.slot.end(slot),
-			IgnoredReason::SlotNotOver
-		);
+		let slot = covered_slot(terms.slot, readings.spec, aggregate).ok_or(IgnoredReason::PartialSlot)?;
+		ensure!(Self::now() >= terms.slot.end(slot), IgnoredReason::SlotNotOver);
 		let parameters = terms
 			.parameters
 			.at(slot)
@@ -89,19 +85,28 @@ impl<T: Config> Pallet<T> {
 			IgnoredReason::WindowOver
 		);
 		ensure!(!readings.flags.late, IgnoredReason::SignedLate);
-		ensure!(
-			!readings.flags.implausible_value,
-			IgnoredReason::ImplausibleValue
-		);
+		ensure!(!readings.flags.implausible_value, IgnoredReason::ImplausibleValue);
 		let metered = Wh::try_from(aggregate.sum).map_err(|_| IgnoredReason::ImplausibleValue)?;
 
 		match role {
-			StreamRole::Import => {
-				Self::report_side(market, slot, &terms, &parameters, readings.device, Side::Bid, metered)
-			}
-			StreamRole::Export => {
-				Self::report_side(market, slot, &terms, &parameters, readings.device, Side::Ask, metered)
-			}
+			StreamRole::Import => Self::report_side(
+				market,
+				slot,
+				&terms,
+				&parameters,
+				readings.device,
+				Side::Bid,
+				metered,
+			),
+			StreamRole::Export => Self::report_side(
+				market,
+				slot,
+				&terms,
+				&parameters,
+				readings.device,
+				Side::Ask,
+				metered,
+			),
 			StreamRole::Feeder => Self::report_feeder(market, slot, metered),
 		}
 	}
@@ -130,22 +135,14 @@ impl<T: Config> Pallet<T> {
 		metered: Wh,
 	) -> Result<Weight, IgnoredReason> {
 		let mut member = Members::<T>::get(market, device).ok_or(IgnoredReason::NotAdmitted)?;
-		let MemberState::Admitted {
-			since, capacity, ..
-		} = member.state
-		else {
+		let MemberState::Admitted { since, capacity, .. } = member.state else {
 			return Err(IgnoredReason::NotAdmitted);
 		};
 		ensure!(slot >= since, IgnoredReason::NotAdmitted);
-		ensure!(
-			Self::is_certified(terms, device),
-			IgnoredReason::NotCertified
-		);
+		ensure!(Self::is_certified(terms, device), IgnoredReason::NotCertified);
 		let former = Self::entry_of(&member, market, slot, device);
 		ensure!(
-			former
-				.as_ref()
-				.is_none_or(|entry| entry.side(side).is_empty()),
+			former.as_ref().is_none_or(|entry| entry.side(side).is_empty()),
 			IgnoredReason::AlreadyReported
 		);
 
@@ -219,12 +216,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The pages that steps change, changed.
-	fn addition(
-		market: MarketId,
-		slot: Slot,
-		side: Side,
-		steps: Steps,
-	) -> Result<Addition, IgnoredReason> {
+	fn addition(market: MarketId, slot: Slot, side: Side, steps: Steps) -> Result<Addition, IgnoredReason> {
 		let mut pages = BTreeMap::<u8, TickPage>::new();
 		let mut opens_page = false;
 		for step in &steps {
@@ -244,7 +236,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Makes sure that the slot is known to be open, and adds to its totals if there is a feeder to compare with.
-	fn open_slot(market: MarketId, slot: Slot, terms: &Terms, side: Side, metered: Wh) {
+	pub(crate) fn open_slot(market: MarketId, slot: Slot, terms: &Terms, side: Side, metered: Wh) {
 		let key = OrderedSlot::from(slot);
 		let former = OpenSlots::<T>::get(market, key);
 		if terms.feeder.is_some() {
@@ -262,7 +254,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Keeps an entry in the member's record if there is room, otherwise apart. Returns true for the latter.
-	fn keep_entry(
+	pub(crate) fn keep_entry(
 		member: &mut Member,
 		market: MarketId,
 		slot: Slot,

@@ -13,9 +13,7 @@ pub const MAX_VERSIONS: u32 = 3;
 pub struct StillNeeded;
 
 /// Values by the first slot for which they hold, which strictly rises.
-#[derive(
-	Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Timeline<V>(BoundedVec<(Slot, V), ConstU32<MAX_VERSIONS>>);
 
 impl<V> Default for Timeline<V> {

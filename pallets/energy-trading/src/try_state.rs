@@ -102,10 +102,7 @@ impl<T: Config> Pallet<T> {
 		let mut books = BTreeMap::<(MarketId, Slot), Vec<Entry>>::new();
 		let mut apart = 0u64;
 		for (market, device, member) in Members::<T>::iter() {
-			ensure!(
-				Markets::<T>::contains_key(market),
-				"2: a member of no market"
-			);
+			ensure!(Markets::<T>::contains_key(market), "2: a member of no market");
 			deposits
 				.entry(device.clone())
 				.or_default()
@@ -117,14 +114,15 @@ impl<T: Config> Pallet<T> {
 			for (stream, role) in roles {
 				let known = StreamUses::<T>::get(&device, stream) == Some(StreamUse { market, role });
 				let leaving = member.state == MemberState::Leaving;
-				ensure!(known || leaving, "2: a member's stream that is not known by its use");
+				ensure!(
+					known || leaving,
+					"2: a member's stream that is not known by its use"
+				);
 				uses.saturating_accrue((!leaving).into());
 			}
 			match member.state {
 				MemberState::Applied => {}
-				MemberState::Admitted {
-					point, capacity, ..
-				} => {
+				MemberState::Admitted { point, capacity, .. } => {
 					ensure!(
 						MeteringPoints::<T>::get(point) == Some((market, device.clone())),
 						"3: a member without its metering point"
@@ -136,7 +134,10 @@ impl<T: Config> Pallet<T> {
 					points.saturating_inc();
 				}
 				MemberState::Leaving => {
-					ensure!(member.deposit > 0 || member.unsettled() > 0, "4: a member that has left");
+					ensure!(
+						member.deposit > 0 || member.unsettled() > 0,
+						"4: a member that has left"
+					);
 				}
 			}
 			let entries = Self::entries_of(market, &device);
@@ -172,7 +173,10 @@ impl<T: Config> Pallet<T> {
 		for (market, slot) in books.keys() {
 			let open = OpenSlots::<T>::contains_key(market, crate::OrderedSlot::from(*slot));
 			let cleared = ClearedSlots::<T>::contains_key(market, slot);
-			ensure!(open != cleared, "4: an entry of a slot that is neither open nor cleared");
+			ensure!(
+				open != cleared,
+				"4: an entry of a slot that is neither open nor cleared"
+			);
 		}
 		for (market, slot, _) in OpenSlots::<T>::iter() {
 			let slot = slot.number();

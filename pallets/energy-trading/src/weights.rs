@@ -27,6 +27,8 @@ pub trait WeightInfo {
 	fn withdraw_credit() -> Weight;
 	/// An admitted member without open entries left.
 	fn leave() -> Weight;
+	/// An admitted member without open entries removed.
+	fn remove_member() -> Weight;
 	/// A reserve withdrawn.
 	fn withdraw_reserve() -> Weight;
 	/// A slot with `p` pages in its book cleared.
@@ -94,6 +96,9 @@ impl WeightInfo for () {
 		estimate(6, 3, 80)
 	}
 	fn leave() -> Weight {
+		estimate(10, 7, 120)
+	}
+	fn remove_member() -> Weight {
 		estimate(10, 7, 120)
 	}
 	fn withdraw_reserve() -> Weight {

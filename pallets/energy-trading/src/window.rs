@@ -61,7 +61,12 @@ impl<T: Config> Pallet<T> {
 
 	/// The oldest slot that could still be reported: all before it are over.
 	pub(crate) fn oldest_reportable(terms: &Terms) -> Slot {
-		let windows = || terms.parameters.iter().map(|(_, Parameters { window, .. })| window);
+		let windows = || {
+			terms
+				.parameters
+				.iter()
+				.map(|(_, Parameters { window, .. })| window)
+		};
 		let longest = windows().map(|window| window.ms).max().unwrap_or_default();
 		let most_blocks = windows().map(|window| window.blocks).max().unwrap_or_default();
 		let over = Self::now()
