@@ -66,7 +66,7 @@ fn a_key_with_manage_joins_and_leaves_for_its_device() {
 fn nobody_joins_or_leaves_for_a_foreign_device() {
 	trade(|| {
 		let home = home(1);
-		let foreign = pallet_device_identity::Error::<Test>::NotOperator;
+		let foreign = pallet_device_identity::Error::<Test>::NotOwner;
 		assert_noop!(
 			EnergyTrading::join(signed(&OTHER), MARKET, Some(home.id.clone()), 0, 1),
 			foreign
@@ -74,7 +74,7 @@ fn nobody_joins_or_leaves_for_a_foreign_device() {
 		home.join();
 		assert_noop!(
 			EnergyTrading::leave(signed(&OTHER), MARKET, Some(home.id.clone())),
-			pallet_device_identity::Error::<Test>::NotOperator
+			pallet_device_identity::Error::<Test>::NotOwner
 		);
 	});
 }
@@ -354,7 +354,7 @@ fn a_membership_goes_with_its_device_to_a_new_owner() {
 		assert_ok!(Identity::accept_transfer(signed(&OTHER), id(), 0, 0));
 		assert_noop!(
 			EnergyTrading::withdraw_credit(signed(&OWNER), MARKET, Some(id()), None),
-			pallet_device_identity::Error::<Test>::NotOperator
+			pallet_device_identity::Error::<Test>::NotOwner
 		);
 		// The meter is silent until the new owner confirms its key.
 		run_to_end(FIRST);

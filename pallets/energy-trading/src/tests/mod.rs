@@ -1,7 +1,9 @@
 //! Tests, one file a feature.
 
+mod credit;
 mod markets;
 mod members;
 mod orders;
 mod parameters;
+mod reports;
 mod trading;

@@ -1,7 +1,9 @@
 //! Standing orders.
 
-use crate::{Error, Event, mock::*};
-use crate::mock::home as home_of;
+use crate::{
+	Error, Event,
+	mock::{home as home_of, *},
+};
 use frame_support::{assert_noop, assert_ok};
 use m2m_auction::Slot;
 

@@ -100,7 +100,7 @@ fn a_slot_keeps_its_parameters_from_its_first_report_to_its_last_settlement() {
 		assert_ok!(clear(FIRST));
 		events();
 		assert_ok!(settle(FIRST, &[&buyer, &seller]));
-		let price = Some(11 * CENT);
+		let price = Some(10 * CENT);
 		assert_eq!(
 			bills(),
 			[
