@@ -1,6 +1,9 @@
 //! Money in the market.
 
-use crate::{Error, Event, mock::*};
+use crate::{
+	Error, Event,
+	mock::{home as home_of, *},
+};
 use frame_support::{assert_noop, assert_ok};
 use m2m_device::OperatorActions;
 
@@ -83,7 +86,7 @@ fn credit_goes_back_to_the_wallet_at_any_time() {
 		assert_ok!(withdraw(&home, None));
 		assert_eq!((home.credit(), free(&home.id)), (0, before + 10 * CENT));
 		assert_noop!(withdraw(&home, None), Error::<Test>::ZeroAmount);
-		let stranger = home(2);
+		let stranger = home_of(2);
 		assert_noop!(withdraw(&stranger, None), Error::<Test>::NotMember);
 		assert_noop!(
 			EnergyTrading::top_up(signed(&OWNER), MARKET, Some(stranger.id.clone()), 1),
