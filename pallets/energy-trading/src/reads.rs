@@ -67,6 +67,14 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
+	/// The prices by which a slot is traded, as long as somebody can need them.
+	pub fn pricing(market: MarketId, slot: Slot) -> Option<Pricing> {
+		match ClearedSlots::<T>::get(market, slot) {
+			Some(cleared) => Some(cleared.pricing),
+			None => Some(MarketTerms::<T>::get(market)?.parameters.at(slot)?.pricing),
+		}
+	}
+
 	/// A slot that is cleared and not settled wholly.
 	pub fn cleared_slot(market: MarketId, slot: Slot) -> Option<ClearedSlot> {
 		ClearedSlots::<T>::get(market, slot)
