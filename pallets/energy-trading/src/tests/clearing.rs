@@ -102,7 +102,9 @@ fn cleared_by(act: impl FnOnce(&Home)) -> crate::ClearedSlot {
 
 #[test]
 fn the_result_is_the_same_whoever_clears_and_whenever() {
-	let by_anybody = cleared_by(|_| assert_ok!(clear(FIRST)));
+	let by_anybody = cleared_by(|_| {
+		assert_ok!(clear(FIRST));
+	});
 	let by_itself = cleared_by(|_| drop(idle()));
 	let much_later = cleared_by(|_| {
 		run_to(end(FIRST) + 3 * DAY);
@@ -111,7 +113,9 @@ fn the_result_is_the_same_whoever_clears_and_whenever() {
 	assert_eq!(by_anybody, by_itself);
 	assert_eq!(by_anybody, much_later);
 	// And so does the first settlement, even one of nobody.
-	let by_settlement = cleared_by(|_| assert_ok!(settle(FIRST, &[])));
+	let by_settlement = cleared_by(|_| {
+		assert_ok!(settle(FIRST, &[]));
+	});
 	assert_eq!(by_anybody, by_settlement);
 }
 
