@@ -6,8 +6,8 @@ usage() {
 	cat <<-END
 	Usage: scripts/test.sh [--fast]
 
-	Formatting, lints, unit, property and integration tests, benchmarks as tests, documentation, the demo, a
-	JavaScript client and a network of four nodes. Installs what is missing. Can be run again at any time.
+	Formatting, lints, unit, property and integration tests, benchmarks as tests, documentation, the demo,
+	JavaScript clients, spam and a network of four nodes. Installs what is missing. Can be run again at any time.
 
 	  --fast   formatting and the Rust tests only
 	  --help   this text
@@ -34,6 +34,7 @@ finish() {
 	local code=$?
 	trap - EXIT
 	if [ -n "${DEMO_PID:-}" ]; then kill "$DEMO_PID" 2>/dev/null || true; fi
+	if [ -n "${SPAM_PID:-}" ]; then kill "$SPAM_PID" 2>/dev/null || true; fi
 	if [ -z "$COMPLETE" ]; then
 		FAILED=$((FAILED + 1))
 		say "stopped before the end"
@@ -108,6 +109,14 @@ no_rocksdb() { ! grep -n 'librocksdb-sys' Cargo.lock; }
 
 lint() { cargo clippy --release --locked --workspace --all-targets -- -D warnings; }
 
+# ended PID LOG: waits for a process of this script, shows what it wrote and ends as it did.
+ended() {
+	local code=0
+	wait "$1" || code=$?
+	cat "$2"
+	return "$code"
+}
+
 documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --workspace --no-deps; }
 
 cd "$ROOT"
@@ -154,8 +163,13 @@ if [ -z "$FAST" ]; then
 	if [ -n "$DEMO_PID" ]; then kill "$DEMO_PID" 2>/dev/null || true; fi
 	unset M2M_URL M2M_HOME M2M_DEVICE
 
-	section "Four nodes"
+	# Both mostly wait for blocks.
+	section "Four nodes, and a node under spam"
+	M2M_RPC_PORT=$(free_port 29944) scripts/spam.sh >"$WORK/spam.log" 2>&1 &
+	SPAM_PID=$!
 	tests "zombienet" '^[0-9]+ passed, [0-9]+ failed$' '[0-9]+ passed' '[0-9]+ failed' scripts/zombienet.sh test
+	check "what sponsors do not pay for is refused by the pool" ended "$SPAM_PID" "$WORK/spam.log"
+	SPAM_PID=
 fi
 
 section "End"

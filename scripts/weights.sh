@@ -59,6 +59,8 @@ for pallet in "${PALLETS[@]}"; do
 	"$BENCHER" v1 benchmark pallet --runtime "$RUNTIME" --genesis-builder-preset development \
 		--pallet "$pallet" --extrinsic '*' --steps "$STEPS" --repeat "$REPEAT" \
 		--header scripts/weights-header.txt --output "runtime/src/weights/$pallet.rs"
+	# What was run is in this script; whose machine it was is nobody's business.
+	sed -i -e '/^\/\/ Executed Command:/,/^$/d' -e 's/HOSTNAME: [^,]*, //' "runtime/src/weights/$pallet.rs"
 done
 cargo fmt -p m2m-runtime
 say "done: review the change with 'git diff --stat runtime/src/weights'"

@@ -6,7 +6,7 @@ use frame_support::{
 	BoundedVec, assert_ok,
 	dispatch::{DispatchClass, GetDispatchInfo},
 	storage::{TransactionOutcome, with_transaction},
-	traits::{Get, fungible::Inspect},
+	traits::fungible::Inspect,
 	weights::Weight,
 };
 use m2m_anchor::{Anchor, StreamKind, StreamSpec, Summary};

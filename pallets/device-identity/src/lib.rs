@@ -482,9 +482,9 @@ pub mod pallet {
 		ForeignKey,
 		/// The key was removed.
 		KeyRemoved,
-		/// Another key took this one's place: it may only deliver what it signed before.
+		/// Another key took this one's place: it may only deliver readings that were taken before.
 		KeyRotated,
-		/// The key was rotated and the time to deliver what it signed before is over.
+		/// The key was rotated and the time to deliver earlier readings is over.
 		KeyExpired,
 		/// The device changed its owner after the key was introduced, and the key was not confirmed.
 		KeyUnconfirmed,
@@ -938,8 +938,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// An operator acts while the device is active, its grant has not expired and the owner is the same. It
-		/// introduces and removes no keys, and moves no money of the wallet but what it trades. The deposit grows
-		/// with the list; the owner pays.
+		/// introduces and removes no keys, and moves no money of the wallet but what it trades; deposits for what it
+		/// opens are held there. The deposit grows with the list; the owner pays.
 		///
 		/// ## Parameters
 		/// - `device`: the device.

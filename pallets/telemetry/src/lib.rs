@@ -273,7 +273,7 @@ pub mod pallet {
 		VisibilityMismatch,
 		/// No readings can have this aggregate.
 		ImplausibleAggregate,
-		/// The sender is no device key.
+		/// The sender is no device key, or one that was removed.
 		NotADeviceKey,
 		/// The reading was taken after its key was rotated or its device suspended.
 		SignedTooLate,
@@ -314,7 +314,8 @@ pub mod pallet {
 		/// Opens a stream.
 		///
 		/// ## Dispatch origin
-		/// Signed by a key of the device with `manage`, or by the owner, who names the device.
+		/// Signed by a key of the device with `manage`, or by the owner or an operator with `manage`, who name the device.
+		/// The device must be active.
 		///
 		/// ## Details
 		/// The stream gets the device's next number. Its deposit is held on the wallet; what the wallet lacks is
@@ -346,7 +347,8 @@ pub mod pallet {
 		/// Closes a stream for ever and returns its deposit, less `TombstonePrice`, to the wallet's free money.
 		///
 		/// ## Dispatch origin
-		/// Signed by a key of the device with `manage`, or by the owner, who names the device.
+		/// Signed by a key of the device with `manage`, or by the owner or an operator with `manage`, who name the device.
+		/// The owner may do it whatever the status of the device; the others while it is active.
 		///
 		/// ## Details
 		/// The anchors leave the state; the final root of the mountain range stays, so that they can still be proven.
@@ -376,7 +378,8 @@ pub mod pallet {
 		/// Anchors one batch of readings, sent by the device itself.
 		///
 		/// ## Dispatch origin
-		/// Signed by a device key with `authenticate`.
+		/// Signed by a device key with `authenticate`. A rotated key, or one of a suspended device, delivers what was taken
+		/// before.
 		///
 		/// ## Parameters
 		/// - `stream`: the stream.

@@ -100,7 +100,8 @@ pub struct Roles {
 	pub authenticate: bool,
 	/// May trade for the device, within the owner's budget.
 	pub trade: bool,
-	/// May manage streams and add keys with no more roles than its own.
+	/// May manage streams, services and profile, add keys with no more roles than its own, and remove itself and what it
+	/// added.
 	pub manage: bool,
 }
 

@@ -14,7 +14,7 @@ pub enum DeviceStatus {
 	/// Works normally.
 	#[codec(index = 0)]
 	Active,
-	/// Stopped by its owner: does nothing new; readings signed before may still be delivered.
+	/// Stopped by its owner or an operator that may: does nothing new; readings taken before may still be delivered.
 	#[codec(index = 1)]
 	Suspended,
 	/// Out of its owner's hands: nothing it signed is accepted any more.
@@ -69,8 +69,8 @@ pub struct KeyRecord {
 	pub valid_from: UnixMs,
 	/// When it stopped signing, if it did.
 	pub valid_until: Option<UnixMs>,
-	/// Last moment at which readings that it signed before `valid_until` are taken. Equal to
-	/// `valid_until` for a removed key.
+	/// Last moment at which readings from before `valid_until` are taken that it signed. Set together with
+	/// `valid_until`.
 	pub deliver_until: Option<UnixMs>,
 }
 
@@ -124,8 +124,8 @@ pub trait DeviceInspect {
 	fn status(device: &DeviceId) -> Option<DeviceStatus>;
 	/// How often the device changed its owner. `None` for a retired or unknown device.
 	fn generation(device: &DeviceId) -> Option<u32>;
-	/// A key that is or was in use. `None` for accounts that never were device keys, and for removed keys, of
-	/// which only the interval is left.
+	/// A key that is in use, waits for a new owner's confirmation, or was rotated. `None` for accounts that never were
+	/// device keys, and for removed keys, of which only the interval is left.
 	fn key(key: &AccountId) -> Option<KeyRecord>;
 	/// True if one of `issuers` vouches for the device under `topic`: not expired, not revoked, and given for the keys
 	/// that sign telemetry today. With `same_owner` it must also have been given under the present owner.

@@ -39,7 +39,7 @@ impl pallet_device_identity::Config for Runtime {
 	type MaxKeys = ConstU32<8>;
 	type MaxBatch = ConstU32<32>;
 	type MaxRotationOverlap = ConstU64<MAX_ROTATION_OVERLAP_MS>;
-	type WeightInfo = ();
+	type WeightInfo = crate::weights::pallet_device_identity::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
 }
@@ -55,7 +55,7 @@ impl pallet_telemetry::Config for Runtime {
 	type MaxStreams = ConstU32<16>;
 	type MaxRetention = ConstU16<256>;
 	type MaxEnvelopes = ConstU32<64>;
-	type WeightInfo = ();
+	type WeightInfo = crate::weights::pallet_telemetry::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
 }

@@ -41,7 +41,7 @@ impl pallet_fee_sponsorship::Config for Runtime {
 	type CallGroup = CallGroup;
 	type Classifier = CallGroups;
 	type PalletId = SponsorshipPalletId;
-	type WeightInfo = ();
+	type WeightInfo = crate::weights::pallet_fee_sponsorship::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
 }
