@@ -1,9 +1,7 @@
 //! A chain with this pallet, real devices and real telemetry, and a street of homes with meters.
 
 use crate as pallet_energy_trading;
-use crate::{
-	Capacity, Error, Event, IgnoredReason, Member, Members, Parameters, Requirement, Window,
-};
+use crate::{Capacity, Error, Event, IgnoredReason, Member, Members, Parameters, Requirement, Window};
 use frame_support::{
 	BoundedVec, PalletId, assert_ok, derive_impl, parameter_types,
 	traits::{Hooks, LinearStoragePrice, fungible::Mutate},
@@ -748,11 +746,7 @@ pub fn check() {
 	Identity::do_try_state().expect("the invariants of devices hold");
 	for market in 0..crate::NextMarket::<Test>::get() {
 		let account = EnergyTrading::market_account(market);
-		assert_eq!(
-			free(&account),
-			EnergyTrading::owed(market),
-			"market {market}"
-		);
+		assert_eq!(free(&account), EnergyTrading::owed(market), "market {market}");
 	}
 }
 

@@ -31,10 +31,16 @@ fn a_one_sided_slot_trades_nothing_and_everything_comes_back() {
 		assert!(rich.credit() < 1_000 * CENT);
 		run_past_window(FIRST);
 		assert_ok!(clear(FIRST));
-		assert_eq!(ClearedSlots::<Test>::get(MARKET, FIRST).map(|cleared| cleared.clearing), Some(None));
+		assert_eq!(
+			ClearedSlots::<Test>::get(MARKET, FIRST).map(|cleared| cleared.clearing),
+			Some(None)
+		);
 		events();
 		assert_ok!(settle(FIRST, &[&rich, &poor]));
-		assert_eq!(bills(), [(rich.id.clone(), 0, 0, None), (poor.id.clone(), 0, 0, None)]);
+		assert_eq!(
+			bills(),
+			[(rich.id.clone(), 0, 0, None), (poor.id.clone(), 0, 0, None)]
+		);
 		assert_eq!((rich.credit(), poor.credit()), (1_000 * CENT, 1_000 * CENT));
 		assert_eq!((reserve(), slot_bytes()), (0, 0));
 		assert_eq!(EnergyTrading::last_price(MARKET), None);
@@ -105,7 +111,9 @@ fn the_result_is_the_same_whoever_clears_and_whenever() {
 	let by_anybody = cleared_by(|_| {
 		assert_ok!(clear(FIRST));
 	});
-	let by_itself = cleared_by(|_| drop(idle()));
+	let by_itself = cleared_by(|_| {
+		idle();
+	});
 	let much_later = cleared_by(|_| {
 		run_to(end(FIRST) + 3 * DAY);
 		assert_ok!(clear(FIRST));
@@ -129,7 +137,10 @@ fn a_block_with_time_to_spare_clears_the_oldest_due_slot_of_each_market() {
 		}
 		// The window of the last one is open.
 		idle();
-		assert_eq!(EnergyTrading::open_slots(MARKET, 9), [(FIRST + 1, true), (FIRST + 2, false)]);
+		assert_eq!(
+			EnergyTrading::open_slots(MARKET, 9),
+			[(FIRST + 1, true), (FIRST + 2, false)]
+		);
 		idle();
 		idle();
 		assert_eq!(EnergyTrading::open_slots(MARKET, 9), [(FIRST + 2, false)]);
@@ -155,7 +166,11 @@ fn at_most_eight_markets_have_their_turn_in_a_block() {
 			OpenSlots::<Test>::insert(market, OrderedSlot::from(FIRST), crate::Totals::default());
 		}
 		run_past_window(FIRST);
-		let cleared = || (0..20).filter(|market| is_cleared(*market, FIRST)).collect::<Vec<_>>();
+		let cleared = || {
+			(0..20)
+				.filter(|market| is_cleared(*market, FIRST))
+				.collect::<Vec<_>>()
+		};
 		idle();
 		assert_eq!(cleared(), (0..8).collect::<Vec<_>>());
 		assert_eq!(NextCleared::<Test>::get(), 8);
@@ -204,7 +219,11 @@ fn clearing_reads_the_pages_that_were_touched_and_says_so() {
 		assert_eq!(done.actual_weight, Some(Weights::clear(2)));
 		events();
 		assert_ok!(settle(FIRST, &[&buyer, &seller]));
-		assert!(!events().iter().any(|event| matches!(event, Event::SlotCleared { .. })));
+		assert!(
+			!events()
+				.iter()
+				.any(|event| matches!(event, Event::SlotCleared { .. }))
+		);
 	});
 }
 
@@ -217,7 +236,10 @@ fn a_hundred_thousand_entries_clear_in_as_many_steps_as_a_hundred() {
 			for side in [Side::Bid, Side::Ask] {
 				let mut page = TickPage::default();
 				for order in 0..orders {
-					let step = Step { limit: (order % 16) as u8, wh: 10 };
+					let step = Step {
+						limit: (order % 16) as u8,
+						wh: 10,
+					};
 					assert_ok!(page.add(&step));
 				}
 				crate::Pages::<Test>::insert((MARKET, FIRST, (side, 0u8)), page);

@@ -43,8 +43,18 @@ fn keys_and_operators_top_up_within_the_budget() {
 		// What was withdrawn does not come back to the budget.
 		assert_ok!(withdraw(&home, None));
 		assert_noop!(by_key(5 * CENT), budgets::Error::<Test>::BudgetExceeded);
-		let actions = OperatorActions { manage: false, trade: true, suspend: false };
-		assert_ok!(Identity::grant(signed(&OWNER), home.id.clone(), OTHER, actions, None));
+		let actions = OperatorActions {
+			manage: false,
+			trade: true,
+			suspend: false,
+		};
+		assert_ok!(Identity::grant(
+			signed(&OWNER),
+			home.id.clone(),
+			OTHER,
+			actions,
+			None
+		));
 		let by_operator =
 			|amount| EnergyTrading::top_up(signed(&OTHER), MARKET, Some(home.id.clone()), amount);
 		assert_ok!(by_operator(4 * CENT));
@@ -57,8 +67,7 @@ fn a_wallet_keeps_its_existential_deposit() {
 	trade(|| {
 		let home = member(1, Default::default(), 0);
 		let all = free(&home.id) - ED;
-		let top_up =
-			|amount| EnergyTrading::top_up(signed(&OWNER), MARKET, Some(home.id.clone()), amount);
+		let top_up = |amount| EnergyTrading::top_up(signed(&OWNER), MARKET, Some(home.id.clone()), amount);
 		assert_noop!(top_up(all + 1), Error::<Test>::WalletCannotPay);
 		assert_noop!(top_up(0), Error::<Test>::ZeroAmount);
 		assert_ok!(top_up(all));
@@ -106,13 +115,18 @@ fn the_owner_of_a_suspended_or_lost_device_withdraws_and_leaves() {
 				assert_ok!(Identity::suspend(signed(&OWNER), home.id.clone()));
 			}
 			assert!(home.try_order(Default::default()).is_err());
-			assert!(
-				EnergyTrading::top_up(signed(&OWNER), MARKET, Some(home.id.clone()), 1).is_err()
-			);
+			assert!(EnergyTrading::top_up(signed(&OWNER), MARKET, Some(home.id.clone()), 1).is_err());
 			assert_ok!(withdraw(&home, Some(CENT)));
 			let before = free(&home.id);
-			assert_ok!(EnergyTrading::leave(signed(&OWNER), MARKET, Some(home.id.clone())));
-			assert_eq!(free(&home.id), before + 9 * CENT + EnergyTrading::membership_deposit());
+			assert_ok!(EnergyTrading::leave(
+				signed(&OWNER),
+				MARKET,
+				Some(home.id.clone())
+			));
+			assert_eq!(
+				free(&home.id),
+				before + 9 * CENT + EnergyTrading::membership_deposit()
+			);
 		}
 	});
 }
@@ -130,7 +144,10 @@ fn a_bid_counts_as_far_as_the_credit_covers_it() {
 		// What is left of the credit covers what it can of the next step: 0.016 cents, not one Wh at 0.019.
 		assert_eq!(entry.bids.len(), 1);
 		assert_eq!(home.credit(), CENT - 41 * per_wh);
-		assert_eq!(EnergyTrading::open_book(MARKET, FIRST).map(|open| open.pot), Some(41 * per_wh));
+		assert_eq!(
+			EnergyTrading::open_book(MARKET, FIRST).map(|open| open.pot),
+			Some(41 * per_wh)
+		);
 	});
 }
 
@@ -150,15 +167,17 @@ fn credit_that_runs_out_in_the_middle_of_a_day_hurts_nobody() {
 		// 48 cents: two slots of a kWh at 20 + 4 set aside while the first one is not settled.
 		let buyer = member(1, order(&[(20, 1_000)], &[]), 48);
 		let seller = seller(2, &[(10, 1_000)]);
-		let offered = |slot| {
-			EnergyTrading::entry(MARKET, slot, &buyer.id).map_or(0, |entry| entry.bids[0].wh)
-		};
+		let offered =
+			|slot| EnergyTrading::entry(MARKET, slot, &buyer.id).map_or(0, |entry| entry.bids[0].wh);
 		for slot in FIRST..FIRST + 3 {
 			run_to_end(slot);
 			buyer.take(slot, 1_000);
 			seller.give(slot, 1_000);
 		}
-		assert_eq!([offered(FIRST), offered(FIRST + 1), offered(FIRST + 2)], [1_000, 1_000, 0]);
+		assert_eq!(
+			[offered(FIRST), offered(FIRST + 1), offered(FIRST + 2)],
+			[1_000, 1_000, 0]
+		);
 		run_past_window(FIRST + 2);
 		for slot in FIRST..FIRST + 3 {
 			assert_ok!(settle(slot, &[&buyer, &seller]));
@@ -199,7 +218,11 @@ fn money_sent_to_the_market_by_mistake_changes_nothing() {
 	externalities().execute_with(|| {
 		market();
 		let home = member(1, Default::default(), 10);
-		assert_ok!(Balances::transfer_keep_alive(signed(&OTHER), market_account(), 3 * CENT));
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&OTHER),
+			market_account(),
+			3 * CENT
+		));
 		assert_ok!(EnergyTrading::do_try_state());
 		assert_ok!(withdraw(&home, None));
 		assert_eq!(free(&market_account()), ED + 3 * CENT);

@@ -54,7 +54,11 @@ fn a_market_without_its_operator_goes_on() {
 		}
 		assert_eq!(bills().len(), 8);
 		for home in [&taker, &giver] {
-			assert_ok!(EnergyTrading::leave(signed(&OWNER), MARKET, Some(home.id.clone())));
+			assert_ok!(EnergyTrading::leave(
+				signed(&OWNER),
+				MARKET,
+				Some(home.id.clone())
+			));
 		}
 		assert_eq!(free(&market_account()), ED + reserve());
 	});
@@ -95,10 +99,16 @@ fn a_hundred_and_eighteen_meters_report_at_once() {
 #[test]
 fn two_keepers_race_and_nothing_is_paid_twice() {
 	trade(|| {
-		let homes: Vec<Home> = (0..6).map(|number| member(number, order(&[(20, 300)], &[(12, 500)]), 1_000)).collect();
+		let homes: Vec<Home> = (0..6)
+			.map(|number| member(number, order(&[(20, 300)], &[(12, 500)]), 1_000))
+			.collect();
 		run_to_end(FIRST);
 		for (number, home) in homes.iter().enumerate() {
-			home.report(FIRST, if number < 3 { 300 } else { 0 }, if number < 3 { 0 } else { 500 });
+			home.report(
+				FIRST,
+				if number < 3 { 300 } else { 0 },
+				if number < 3 { 0 } else { 500 },
+			);
 		}
 		run_past_window(FIRST);
 		let one: Vec<&Home> = homes.iter().collect();
@@ -126,9 +136,17 @@ fn a_convicted_anchor_changes_no_bill() {
 		run_past_window(FIRST);
 		assert_ok!(settle(FIRST, &[&taker]));
 		// The operator's answer: the member trades no more. What it earned is settled.
-		assert_ok!(EnergyTrading::remove_member(signed(&OPERATOR), MARKET, giver.id.clone()));
+		assert_ok!(EnergyTrading::remove_member(
+			signed(&OPERATOR),
+			MARKET,
+			giver.id.clone()
+		));
 		assert_ok!(settle(FIRST, &[&giver]));
-		assert_ok!(EnergyTrading::remove_member(signed(&OPERATOR), MARKET, giver.id.clone()));
+		assert_ok!(EnergyTrading::remove_member(
+			signed(&OPERATOR),
+			MARKET,
+			giver.id.clone()
+		));
 		assert_eq!(slot_bytes(), 0);
 	});
 }

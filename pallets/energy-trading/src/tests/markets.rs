@@ -54,7 +54,10 @@ fn a_market_costs_a_deposit_and_has_an_account_of_its_own() {
 fn only_prices_at_which_every_trade_beats_the_utility_are_taken() {
 	test(|| {
 		for (parameters, error) in [
-			(with(|p| p.retail = m2m_auction::MAX_PRICE + 1), Error::<Test>::RetailTooHigh),
+			(
+				with(|p| p.retail = m2m_auction::MAX_PRICE + 1),
+				Error::<Test>::RetailTooHigh,
+			),
 			(with(|p| p.grid_fee += 1), Error::PriceNotExact),
 			(with(|p| p.margin = 0), Error::NoMargin),
 			(with(|p| p.grid.tick_size = 0), Error::NoTickSize),
@@ -77,8 +80,14 @@ fn slots_divide_a_day_and_last_two_blocks() {
 				Error::<Test>::InvalidSlotLength
 			);
 		}
-		let window = Window { ms: 48_000, blocks: 1 };
-		let short = Parameters { window, ..parameters() };
+		let window = Window {
+			ms: 48_000,
+			blocks: 1,
+		};
+		let short = Parameters {
+			window,
+			..parameters()
+		};
 		assert_ok!(EnergyTrading::create_market(signed(&OPERATOR), 6, short, None));
 	});
 }
@@ -89,11 +98,20 @@ fn a_window_has_time_and_blocks_and_ends_within_eight_slots() {
 		let eight = 8 * QUARTER as u32;
 		for (ms, blocks) in [(0, 5), (1, 0), (1, 101), (eight + 1, 5)] {
 			let window = Window { ms, blocks };
-			assert_noop!(create(Parameters { window, ..parameters() }), Error::<Test>::InvalidWindow);
+			assert_noop!(
+				create(Parameters {
+					window,
+					..parameters()
+				}),
+				Error::<Test>::InvalidWindow
+			);
 		}
 		for (ms, blocks) in [(1, 1), (eight, 100)] {
 			let window = Window { ms, blocks };
-			assert_ok!(create(Parameters { window, ..parameters() }));
+			assert_ok!(create(Parameters {
+				window,
+				..parameters()
+			}));
 		}
 	});
 }
@@ -139,7 +157,12 @@ fn who_cannot_pay_the_deposit_runs_no_market() {
 			Error::<Test>::OperatorCannotPay
 		);
 		Balances::set_balance(&pauper, 2 * ED + EnergyTrading::market_deposit());
-		assert_ok!(EnergyTrading::create_market(signed(&pauper), 900, parameters(), None));
+		assert_ok!(EnergyTrading::create_market(
+			signed(&pauper),
+			900,
+			parameters(),
+			None
+		));
 	});
 }
 
@@ -186,8 +209,14 @@ fn nothing_is_done_for_a_market_that_does_not_exist() {
 		let id = || Some(home.id.clone());
 		let unknown = Error::<Test>::UnknownMarket;
 		let operator = || signed(&OPERATOR);
-		assert_noop!(EnergyTrading::set_parameters(operator(), 1, FIRST, parameters()), unknown);
-		assert_noop!(EnergyTrading::set_feeder(operator(), 1, None), Error::<Test>::UnknownMarket);
+		assert_noop!(
+			EnergyTrading::set_parameters(operator(), 1, FIRST, parameters()),
+			unknown
+		);
+		assert_noop!(
+			EnergyTrading::set_feeder(operator(), 1, None),
+			Error::<Test>::UnknownMarket
+		);
 		assert_noop!(
 			EnergyTrading::hand_over(RuntimeOrigin::root(), 1, OTHER),
 			Error::<Test>::UnknownMarket
@@ -210,7 +239,10 @@ fn nothing_is_done_for_a_market_that_does_not_exist() {
 #[test]
 fn the_council_hands_over_a_market_whose_operator_is_gone() {
 	trade(|| {
-		assert_noop!(EnergyTrading::hand_over(signed(&OPERATOR), MARKET, OTHER), BadOrigin);
+		assert_noop!(
+			EnergyTrading::hand_over(signed(&OPERATOR), MARKET, OTHER),
+			BadOrigin
+		);
 		events();
 		assert_ok!(EnergyTrading::hand_over(RuntimeOrigin::root(), MARKET, OTHER));
 		assert_eq!(
@@ -278,7 +310,11 @@ fn a_reserve_waits_for_an_operator_whose_account_has_ended() {
 	trade(|| {
 		earn_a_reserve();
 		let gone = AccountId::new([7; 32]);
-		assert_ok!(EnergyTrading::hand_over(RuntimeOrigin::root(), MARKET, gone.clone()));
+		assert_ok!(EnergyTrading::hand_over(
+			RuntimeOrigin::root(),
+			MARKET,
+			gone.clone()
+		));
 		assert_noop!(
 			EnergyTrading::withdraw_reserve(signed(&gone), MARKET, Some(CENT - 1)),
 			Error::<Test>::OperatorCannotReceive
@@ -301,7 +337,11 @@ fn mismatch(exported: i64, imported: i64, left: Option<i64>) -> Vec<Event<Test>>
 	let mut found = Vec::new();
 	trade(|| {
 		let station = home(9);
-		assert_ok!(EnergyTrading::set_feeder(signed(&OPERATOR), MARKET, feeder(&station, 50)));
+		assert_ok!(EnergyTrading::set_feeder(
+			signed(&OPERATOR),
+			MARKET,
+			feeder(&station, 50)
+		));
 		let (taker, giver) = (buyer(1, &[(20, 100)]), seller(2, &[]));
 		run_to_end(FIRST);
 		taker.report(FIRST, imported, 0);
@@ -363,7 +403,13 @@ fn a_feeder_meter_is_a_proper_meter_that_serves_nobody_else() {
 		);
 		events();
 		assert_ok!(set(None));
-		assert_eq!(events(), [Event::FeederSet { market: MARKET, feeder: None }]);
+		assert_eq!(
+			events(),
+			[Event::FeederSet {
+				market: MARKET,
+				feeder: None
+			}]
+		);
 		station.join();
 		other.join();
 	});
@@ -372,9 +418,18 @@ fn a_feeder_meter_is_a_proper_meter_that_serves_nobody_else() {
 #[test]
 fn a_grid_of_one_price_is_a_market() {
 	test(|| {
-		let grid = TickGrid { ticks: 1, ..pricing().grid };
+		let grid = TickGrid {
+			ticks: 1,
+			..pricing().grid
+		};
 		let pricing = Pricing { grid, ..pricing() };
-		open_market(Parameters { pricing, ..parameters() }, None);
+		open_market(
+			Parameters {
+				pricing,
+				..parameters()
+			},
+			None,
+		);
 		let buyer = buyer(1, &[(10, 500)]);
 		let seller = seller(2, &[(10, 300)]);
 		run_to_end(FIRST);
@@ -386,7 +441,10 @@ fn a_grid_of_one_price_is_a_market() {
 		let price = Some(10 * CENT);
 		assert_eq!(
 			bills(),
-			[(buyer.id.clone(), 300_000, 0, price), (seller.id.clone(), 0, 300_000, price)]
+			[
+				(buyer.id.clone(), 300_000, 0, price),
+				(seller.id.clone(), 0, 300_000, price)
+			]
 		);
 	});
 }

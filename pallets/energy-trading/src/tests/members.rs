@@ -55,7 +55,13 @@ fn a_device_joins_and_is_admitted_from_the_next_slot_on() {
 fn a_key_with_manage_joins_and_leaves_for_its_device() {
 	trade(|| {
 		let home = home(1);
-		assert_ok!(EnergyTrading::join(signed(&home.account()), MARKET, None, home.import, home.export));
+		assert_ok!(EnergyTrading::join(
+			signed(&home.account()),
+			MARKET,
+			None,
+			home.import,
+			home.export
+		));
 		home.admit();
 		assert_ok!(EnergyTrading::leave(signed(&home.account()), MARKET, None));
 		assert!(!Members::<Test>::contains_key(MARKET, &home.id));
@@ -111,13 +117,34 @@ fn only_meters_that_can_settle_energy_join() {
 		let home = home(1);
 		let good = spec();
 		for wrong in [
-			StreamSpec { kind: StreamKind::Register, ..good.clone() },
-			StreamSpec { private: true, ..good.clone() },
-			StreamSpec { unit: b"W".to_vec().try_into().expect("short"), ..good.clone() },
-			StreamSpec { scale: 3, ..good.clone() },
-			StreamSpec { period_ms: None, ..good.clone() },
-			StreamSpec { period_ms: Some(QUARTER as u32 * 2), ..good.clone() },
-			StreamSpec { cadence_ms: 7 * MINUTE as u32, ..good.clone() },
+			StreamSpec {
+				kind: StreamKind::Register,
+				..good.clone()
+			},
+			StreamSpec {
+				private: true,
+				..good.clone()
+			},
+			StreamSpec {
+				unit: b"W".to_vec().try_into().expect("short"),
+				..good.clone()
+			},
+			StreamSpec {
+				scale: 3,
+				..good.clone()
+			},
+			StreamSpec {
+				period_ms: None,
+				..good.clone()
+			},
+			StreamSpec {
+				period_ms: Some(QUARTER as u32 * 2),
+				..good.clone()
+			},
+			StreamSpec {
+				cadence_ms: 7 * MINUTE as u32,
+				..good.clone()
+			},
 		] {
 			let stream = open_for(&OWNER, &home.id, wrong);
 			for (import, export) in [(stream, home.export), (home.import, stream)] {
@@ -141,7 +168,11 @@ fn a_closed_stream_does_not_join() {
 	test(|| {
 		market();
 		let home = home(1);
-		assert_ok!(Telemetry::close_stream(signed(&OWNER), Some(home.id.clone()), home.export));
+		assert_ok!(Telemetry::close_stream(
+			signed(&OWNER),
+			Some(home.id.clone()),
+			home.export
+		));
 		assert_noop!(home.try_join(), Error::<Test>::UnsuitableStream);
 	});
 }
@@ -155,9 +186,8 @@ fn a_stream_serves_one_membership_at_a_time_in_any_market() {
 		assert_noop!(home.try_join(), Error::<Test>::AlreadyMember);
 		let third = open_for(&OWNER, &home.id, spec());
 		let fourth = open_for(&OWNER, &home.id, spec());
-		let join = |import, export| {
-			EnergyTrading::join(signed(&OWNER), 1, Some(home.id.clone()), import, export)
-		};
+		let join =
+			|import, export| EnergyTrading::join(signed(&OWNER), 1, Some(home.id.clone()), import, export);
 		assert_noop!(join(home.import, third), Error::<Test>::MeterInUse);
 		assert_noop!(join(third, home.export), Error::<Test>::MeterInUse);
 		assert_ok!(join(third, fourth));
@@ -175,7 +205,13 @@ fn a_metering_point_serves_one_membership_at_a_time_in_any_market() {
 		let (first, second) = (home(1), home(2));
 		first.join();
 		first.admit();
-		assert_ok!(EnergyTrading::join(signed(&OWNER), 1, Some(second.id.clone()), 0, 1));
+		assert_ok!(EnergyTrading::join(
+			signed(&OWNER),
+			1,
+			Some(second.id.clone()),
+			0,
+			1
+		));
 		let admit = |point| EnergyTrading::admit(signed(&OPERATOR), 1, second.id.clone(), point, CAPACITY);
 		assert_noop!(admit(first.point()), Error::<Test>::MeterInUse);
 		assert_ok!(leave(&first));
@@ -197,7 +233,10 @@ fn a_market_of_certified_meters_admits_by_the_claim_of_its_issuers() {
 		vouch(&LAB, &home.id, topic(), claim, now() + DAY);
 		assert_noop!(admit(H256::zero()), Error::<Test>::NotCertified);
 		assert_ok!(admit(claim));
-		assert_eq!(MeteringPoints::<Test>::get(claim), Some((MARKET, home.id.clone())));
+		assert_eq!(
+			MeteringPoints::<Test>::get(claim),
+			Some((MARKET, home.id.clone()))
+		);
 	});
 }
 
@@ -260,7 +299,10 @@ fn a_member_with_open_entries_trades_no_more_and_leaves_after_settlement() {
 		// Nothing new.
 		home.give(FIRST, 500);
 		assert_eq!(ignored(), []);
-		assert_noop!(home.try_order(Default::default()), Error::<Test>::MembershipEnding);
+		assert_noop!(
+			home.try_order(Default::default()),
+			Error::<Test>::MembershipEnding
+		);
 		assert_noop!(home.try_admit(CAPACITY), Error::<Test>::MembershipEnding);
 		assert_noop!(
 			EnergyTrading::top_up(signed(&OWNER), MARKET, Some(home.id.clone()), 1),
@@ -274,8 +316,15 @@ fn a_member_with_open_entries_trades_no_more_and_leaves_after_settlement() {
 		run_past_window(FIRST);
 		assert_ok!(settle(FIRST, &[&home]));
 		// Anybody finishes it.
-		assert_ok!(EnergyTrading::leave(signed(&KEEPER), MARKET, Some(home.id.clone())));
-		assert_eq!(free(&home.id), before + 1_000 * CENT + EnergyTrading::membership_deposit());
+		assert_ok!(EnergyTrading::leave(
+			signed(&KEEPER),
+			MARKET,
+			Some(home.id.clone())
+		));
+		assert_eq!(
+			free(&home.id),
+			before + 1_000 * CENT + EnergyTrading::membership_deposit()
+		);
 		assert_eq!(held(&home), 0);
 	});
 }
@@ -285,8 +334,15 @@ fn the_operator_removes_a_member_and_takes_nothing() {
 	trade(|| {
 		let home = buyer(1, &[(20, 1_000)]);
 		let before = free(&home.id);
-		assert_ok!(EnergyTrading::remove_member(signed(&OPERATOR), MARKET, home.id.clone()));
-		assert_eq!(free(&home.id), before + 1_000 * CENT + EnergyTrading::membership_deposit());
+		assert_ok!(EnergyTrading::remove_member(
+			signed(&OPERATOR),
+			MARKET,
+			home.id.clone()
+		));
+		assert_eq!(
+			free(&home.id),
+			before + 1_000 * CENT + EnergyTrading::membership_deposit()
+		);
 		run_to_end(FIRST);
 		home.take(FIRST, 500);
 		assert_eq!(slot_bytes(), 0);
@@ -310,7 +366,11 @@ fn a_device_leaves_its_markets_before_it_retires() {
 		market();
 		let home = buyer(1, &[]);
 		for stream in [home.import, home.export] {
-			assert_ok!(Telemetry::close_stream(signed(&OWNER), Some(home.id.clone()), stream));
+			assert_ok!(Telemetry::close_stream(
+				signed(&OWNER),
+				Some(home.id.clone()),
+				stream
+			));
 		}
 		assert_noop!(
 			Identity::retire(signed(&OWNER), home.id.clone()),
@@ -333,7 +393,11 @@ fn a_membership_outlives_its_streams_and_reports_nothing() {
 		let home = buyer(1, &[(20, 1_000)]);
 		run_to_end(FIRST);
 		home.take(FIRST, 500);
-		assert_ok!(Telemetry::close_stream(signed(&OWNER), Some(home.id.clone()), home.import));
+		assert_ok!(Telemetry::close_stream(
+			signed(&OWNER),
+			Some(home.id.clone()),
+			home.import
+		));
 		run_past_window(FIRST);
 		assert_ok!(settle(FIRST, &[&home]));
 		assert_eq!(home.credit(), 1_000 * CENT);
@@ -374,8 +438,18 @@ fn operators_of_a_device_do_what_they_were_granted() {
 	trade(|| {
 		let home = home(1);
 		let grant = |manage, trade| {
-			let actions = OperatorActions { manage, trade, suspend: false };
-			assert_ok!(Identity::grant(signed(&OWNER), home.id.clone(), OTHER, actions, None));
+			let actions = OperatorActions {
+				manage,
+				trade,
+				suspend: false,
+			};
+			assert_ok!(Identity::grant(
+				signed(&OWNER),
+				home.id.clone(),
+				OTHER,
+				actions,
+				None
+			));
 		};
 		grant(false, true);
 		let missing = pallet_device_identity::Error::<Test>::ActionNotGranted;
@@ -384,7 +458,13 @@ fn operators_of_a_device_do_what_they_were_granted() {
 			missing
 		);
 		grant(true, false);
-		assert_ok!(EnergyTrading::join(signed(&OTHER), MARKET, Some(home.id.clone()), 0, 1));
+		assert_ok!(EnergyTrading::join(
+			signed(&OTHER),
+			MARKET,
+			Some(home.id.clone()),
+			0,
+			1
+		));
 		assert_noop!(
 			EnergyTrading::set_order(signed(&OTHER), MARKET, Some(home.id.clone()), Default::default()),
 			pallet_device_identity::Error::<Test>::ActionNotGranted

@@ -19,12 +19,31 @@ enum Act {
 	/// Lets time pass, in minutes.
 	Wait(u64),
 	/// A meter says what it counted in a slot some slots ago.
-	Report { home: u16, back: u64, export: bool, wh: i64 },
-	SetOrder { home: u16, bids: Vec<(u128, u32)>, asks: Vec<(u128, u32)> },
-	TopUp { home: u16, cents: u128 },
-	Withdraw { home: u16 },
-	Clear { back: u64 },
-	Settle { back: u64, homes: Vec<u16> },
+	Report {
+		home: u16,
+		back: u64,
+		export: bool,
+		wh: i64,
+	},
+	SetOrder {
+		home: u16,
+		bids: Vec<(u128, u32)>,
+		asks: Vec<(u128, u32)>,
+	},
+	TopUp {
+		home: u16,
+		cents: u128,
+	},
+	Withdraw {
+		home: u16,
+	},
+	Clear {
+		back: u64,
+	},
+	Settle {
+		back: u64,
+		homes: Vec<u16>,
+	},
 	Idle,
 }
 
@@ -72,7 +91,11 @@ impl Reports {
 		let orders: Vec<Order> = self
 			.orders
 			.iter()
-			.map(|(_, side, cents, wh)| Order { side: *side, limit: (cents - 10) as u8, wh: *wh })
+			.map(|(_, side, cents, wh)| Order {
+				side: *side,
+				limit: (cents - 10) as u8,
+				wh: *wh,
+			})
 			.collect();
 		let Some(outcome) = auction(&orders, 16) else {
 			return (0, 0, None);
@@ -83,12 +106,20 @@ impl Reports {
 				.map(|(at, _)| outcome.fill(&orders, at))
 				.sum()
 		};
-		(filled(Side::Bid), filled(Side::Ask), Some(u128::from(outcome.price) + 10))
+		(
+			filled(Side::Bid),
+			filled(Side::Ask),
+			Some(u128::from(outcome.price) + 10),
+		)
 	}
 
 	fn set_aside(&self, home: u16) -> u128 {
-		let bids = self.orders.iter().filter(|(of, side, ..)| *of == home && *side == Side::Bid);
-		bids.map(|(_, _, cents, wh)| (cents + 4) * CENT / 1_000 * u128::from(*wh)).sum()
+		let bids = self
+			.orders
+			.iter()
+			.filter(|(of, side, ..)| *of == home && *side == Side::Bid);
+		bids.map(|(_, _, cents, wh)| (cents + 4) * CENT / 1_000 * u128::from(*wh))
+			.sum()
 	}
 
 	fn has(&self, home: u16) -> bool {
@@ -116,7 +147,12 @@ impl Model {
 
 	fn report(&mut self, home: u16, back: u64, export: bool, wh: i64) {
 		let slot = Self::slot_now() - back;
-		if self.anchored.get(&(home, export)).is_some_and(|last| *last >= slot) || slot < FIRST - 1 {
+		if self
+			.anchored
+			.get(&(home, export))
+			.is_some_and(|last| *last >= slot)
+			|| slot < FIRST - 1
+		{
 			return;
 		}
 		self.anchored.insert((home, export), slot);
@@ -168,7 +204,9 @@ impl Model {
 	}
 
 	fn open(&self, slot: Slot) -> bool {
-		self.slots.get(&slot).is_some_and(|reports| !reports.orders.is_empty() && !reports.closed)
+		self.slots
+			.get(&slot)
+			.is_some_and(|reports| !reports.orders.is_empty() && !reports.closed)
 	}
 
 	fn clear(&mut self, slot: Slot) {
@@ -244,7 +282,9 @@ impl Model {
 
 fn run(acts: Vec<Act>) {
 	trade(|| {
-		let homes: Vec<Home> = (0..HOMES).map(|number| member(number, Default::default(), 0)).collect();
+		let homes: Vec<Home> = (0..HOMES)
+			.map(|number| member(number, Default::default(), 0))
+			.collect();
 		let mut model = Model {
 			books: homes.iter().map(|_| Book::default()).collect(),
 			homes,
@@ -260,7 +300,12 @@ fn run(acts: Vec<Act>) {
 		for act in acts {
 			match act {
 				Act::Wait(minutes) => run_to(now() + minutes * MINUTE),
-				Act::Report { home, back, export, wh } => model.report(home, back, export, wh),
+				Act::Report {
+					home,
+					back,
+					export,
+					wh,
+				} => model.report(home, back, export, wh),
 				Act::SetOrder { home, bids, asks } => model.set_order(home, bids, asks),
 				Act::TopUp { home, cents } => {
 					model.homes[usize::from(home)].top_up(cents * CENT);
@@ -270,13 +315,19 @@ fn run(acts: Vec<Act>) {
 					let credit = &mut model.books[usize::from(home)].credit;
 					let id = Some(model.homes[usize::from(home)].id.clone());
 					let found = EnergyTrading::withdraw_credit(signed(&OWNER), MARKET, id, None);
-					let expected = if *credit > 0 { Ok(()) } else { Err(refusal(Error::ZeroAmount)) };
+					let expected = if *credit > 0 {
+						Ok(())
+					} else {
+						Err(refusal(Error::ZeroAmount))
+					};
 					assert_eq!(found, expected);
 					*credit = 0;
 				}
 				Act::Clear { back } => model.clear(Model::slot_now() - back),
 				Act::Settle { back, homes } => model.settle(Model::slot_now() - back, &homes),
-				Act::Idle => drop(idle()),
+				Act::Idle => {
+					idle();
+				}
 			}
 			check();
 			model.compare();

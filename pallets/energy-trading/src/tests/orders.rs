@@ -64,19 +64,34 @@ fn nothing_that_is_set_after_a_slot_changes_it() {
 fn an_order_is_not_forgotten_while_a_slot_needs_it() {
 	test(|| {
 		// A window of three slots: more orders can be needed than are kept.
-		let window = crate::Window { ms: 3 * QUARTER as u32, blocks: 1 };
-		open_market(crate::Parameters { window, ..parameters() }, None);
+		let window = crate::Window {
+			ms: 3 * QUARTER as u32,
+			blocks: 1,
+		};
+		open_market(
+			crate::Parameters {
+				window,
+				..parameters()
+			},
+			None,
+		);
 		let home = buyer(1, &[(20, 1_000)]);
 		for slot in [FIRST, FIRST + 1] {
 			run_to(slot * QUARTER);
 			home.set_order(order(&[(15, 700)], &[]));
 		}
 		run_to((FIRST + 2) * QUARTER);
-		assert_noop!(home.try_order(Default::default()), Error::<Test>::OrderStillNeeded);
+		assert_noop!(
+			home.try_order(Default::default()),
+			Error::<Test>::OrderStillNeeded
+		);
 		home.take(FIRST, 5_000);
 		assert_eq!(bids(&home, FIRST), [(10, 1_000)]);
 		run_to(end(FIRST) + 3 * QUARTER - 1);
-		assert_noop!(home.try_order(Default::default()), Error::<Test>::OrderStillNeeded);
+		assert_noop!(
+			home.try_order(Default::default()),
+			Error::<Test>::OrderStillNeeded
+		);
 		run_to(end(FIRST) + 3 * QUARTER);
 		home.set_order(Default::default());
 	});
@@ -104,7 +119,12 @@ fn a_key_with_trade_sets_the_order() {
 	trade(|| {
 		let home = buyer(1, &[]);
 		let set = order(&[(20, 1)], &[]);
-		assert_ok!(EnergyTrading::set_order(signed(&home.account()), MARKET, None, set));
+		assert_ok!(EnergyTrading::set_order(
+			signed(&home.account()),
+			MARKET,
+			None,
+			set
+		));
 	});
 }
 

@@ -105,6 +105,9 @@ fn a_page_of_unsettled_members_says_where_to_go_on() {
 		let (found, next) = EnergyTrading::unsettled(MARKET, FIRST, None);
 		assert_eq!(found, []);
 		let next = next.expect("there are more");
-		assert_eq!(EnergyTrading::unsettled(MARKET, FIRST, Some(&next)), (vec![], None));
+		assert_eq!(
+			EnergyTrading::unsettled(MARKET, FIRST, Some(&next)),
+			(vec![], None)
+		);
 	});
 }

@@ -178,13 +178,25 @@ fn an_anchor_that_crosses_slots_is_refused_by_telemetry() {
 #[test]
 fn anchors_count_in_any_order() {
 	test(|| {
-		let window = crate::Window { ms: 2 * QUARTER as u32, blocks: 1 };
-		open_market(crate::Parameters { window, ..parameters() }, None);
+		let window = crate::Window {
+			ms: 2 * QUARTER as u32,
+			blocks: 1,
+		};
+		open_market(
+			crate::Parameters {
+				window,
+				..parameters()
+			},
+			None,
+		);
 		let home = trader(1);
 		run_to_end(FIRST + 1);
 		assert_ok!(home.anchor_as(home.export, 5, &[((FIRST + 1) * QUARTER, 300)]));
 		assert_ok!(home.anchor_as(home.export, 4, &[(FIRST * QUARTER, 200)]));
-		assert_eq!((offered(&home, FIRST), offered(&home, FIRST + 1)), ((0, 200), (0, 300)));
+		assert_eq!(
+			(offered(&home, FIRST), offered(&home, FIRST + 1)),
+			((0, 200), (0, 300))
+		);
 	});
 }
 
@@ -193,7 +205,10 @@ fn energy_beyond_the_capacity_does_not_count() {
 	trade(|| {
 		let home = home_of(1);
 		home.join();
-		assert_ok!(home.try_admit(crate::Capacity { import: 700, export: 0 }));
+		assert_ok!(home.try_admit(crate::Capacity {
+			import: 700,
+			export: 0
+		}));
 		home.set_order(order(&[(20, 20_000)], &[(12, 20_000)]));
 		home.top_up(1_000 * CENT);
 		run_to_end(FIRST);
@@ -205,7 +220,13 @@ fn energy_beyond_the_capacity_does_not_count() {
 #[test]
 fn implausible_and_negative_energy_does_not_count() {
 	trade(|| {
-		let home = home_with(1, StreamSpec { plausible_min: -10, ..spec() });
+		let home = home_with(
+			1,
+			StreamSpec {
+				plausible_min: -10,
+				..spec()
+			},
+		);
 		home.join();
 		home.admit();
 		home.set_order(order(&[(20, 20_000)], &[(12, 20_000)]));
@@ -281,7 +302,11 @@ fn a_meter_counts_as_long_as_it_is_certified() {
 		run_to_end(FIRST + 3);
 		home.give(FIRST + 3, 500);
 		assert_eq!(offered(&home, FIRST + 3), (0, 500));
-		assert_ok!(Identity::revoke_attestation(signed(&LAB), home.id.clone(), topic()));
+		assert_ok!(Identity::revoke_attestation(
+			signed(&LAB),
+			home.id.clone(),
+			topic()
+		));
 		run_to_end(FIRST + 4);
 		events();
 		home.give(FIRST + 4, 500);
@@ -352,9 +377,8 @@ fn relayed_anchors_count_like_others() {
 		};
 		// A forged one is taken back wholly, and so is its trade.
 		let forged = envelope(home.key.sign(b"something else"));
-		let deliver = |envelope| {
-			Telemetry::anchor_many(signed(&KEEPER), BoundedVec::truncate_from(vec![envelope]))
-		};
+		let deliver =
+			|envelope| Telemetry::anchor_many(signed(&KEEPER), BoundedVec::truncate_from(vec![envelope]));
 		let credit = home.credit();
 		assert_ok!(deliver(forged));
 		assert_eq!((slot_bytes(), home.credit()), (0, credit));
@@ -367,10 +391,19 @@ fn relayed_anchors_count_like_others() {
 fn every_outcome_costs_no_more_than_was_declared() {
 	test(|| {
 		let pricing = wide_pricing();
-		open_market(crate::Parameters { pricing, ..parameters() }, None);
+		open_market(
+			crate::Parameters {
+				pricing,
+				..parameters()
+			},
+			None,
+		);
 		let home = member(
 			1,
-			order(&[(22, 1_000), (18, 1_000), (15, 1_000), (11, 1_000)], &[(12, 20_000)]),
+			order(
+				&[(22, 1_000), (18, 1_000), (15, 1_000), (11, 1_000)],
+				&[(12, 20_000)],
+			),
 			10_000,
 		);
 		run_to_end(FIRST);

@@ -74,7 +74,11 @@ fn the_order_of_reports_changes_nobodys_result() {
 			];
 			run_to_end(FIRST);
 			for at in order {
-				homes[at].report(FIRST, if at < 2 { 1_000 } else { 0 }, if at < 2 { 0 } else { 1_000 });
+				homes[at].report(
+					FIRST,
+					if at < 2 { 1_000 } else { 0 },
+					if at < 2 { 0 } else { 1_000 },
+				);
 			}
 			run_past_window(FIRST);
 			assert_ok!(settle(FIRST, &homes.each_ref()));
@@ -92,7 +96,10 @@ fn a_bad_item_never_sinks_the_others() {
 		let idle_member = member(10, Default::default(), 0);
 		run_past_window(FIRST);
 		events();
-		assert_ok!(settle(FIRST, &[&stranger, &homes[0], &homes[0], &idle_member, &homes[2]]));
+		assert_ok!(settle(
+			FIRST,
+			&[&stranger, &homes[0], &homes[0], &idle_member, &homes[2]]
+		));
 		assert_eq!(
 			refused(),
 			[
@@ -115,8 +122,8 @@ fn an_entry_that_trades_nothing_is_settled_too() {
 		run_past_window(FIRST);
 		events();
 		assert_ok!(settle(FIRST, &[&homes[1]]));
-		let price = EnergyTrading::cleared_slot(MARKET, FIRST)
-			.and_then(|cleared| EnergyTrading::price_of(&cleared));
+		let price =
+			EnergyTrading::cleared_slot(MARKET, FIRST).and_then(|cleared| EnergyTrading::price_of(&cleared));
 		assert_eq!(bills(), [(homes[1].id.clone(), 0, 0, price)]);
 		assert_eq!(homes[1].credit(), 1_000 * CENT);
 		// Whoever does not care is settled by anybody.
@@ -165,7 +172,10 @@ fn entries_wait_apart_while_settlement_is_late() {
 		assert_eq!(homes[0].record().unsettled(), 0);
 		assert_eq!(slot_bytes(), 0);
 		// The latest price stays, although the oldest slot was settled last.
-		assert_eq!(Ledgers::<Test>::get(MARKET).last.map(|(slot, _)| slot), Some(FIRST + 5));
+		assert_eq!(
+			Ledgers::<Test>::get(MARKET).last.map(|(slot, _)| slot),
+			Some(FIRST + 5)
+		);
 	});
 }
 
@@ -207,7 +217,10 @@ fn settling_costs_what_was_done() {
 		let [a, b, c, d] = homes.each_ref();
 		// The first settlement clears; two pages: bids at 11 and 20 cents lie on one, so do asks at 12 and 13.
 		let first = used(FIRST, &[a, b]);
-		assert_eq!(first, <W as WeightInfo>::clear(2).saturating_add(<W as WeightInfo>::settle(2)));
+		assert_eq!(
+			first,
+			<W as WeightInfo>::clear(2).saturating_add(<W as WeightInfo>::settle(2))
+		);
 		assert_eq!(used(FIRST, &[c, d]), <W as WeightInfo>::settle(2));
 		let apart = used(FIRST + 1, &[a, b, c, d]);
 		let items = <W as WeightInfo>::settle_apart(4).saturating_sub(<W as WeightInfo>::settle_apart(0));

@@ -25,8 +25,11 @@ fn a_slot_is_open_for_its_window_and_over_for_ever_then() {
 #[test]
 fn a_chain_that_halted_over_the_window_takes_reports_for_some_blocks() {
 	trade(|| {
-		let (early, late, buyer) =
-			(seller(1, &[(12, 500)]), seller(2, &[(12, 500)]), buyer(3, &[(20, 1_000)]));
+		let (early, late, buyer) = (
+			seller(1, &[(12, 500)]),
+			seller(2, &[(12, 500)]),
+			buyer(3, &[(20, 1_000)]),
+		);
 		run_to(end(FIRST) - MINUTE);
 		// Nothing for two hours.
 		block_after(2 * 60 * MINUTE);
@@ -64,6 +67,9 @@ fn every_slot_of_a_halt_is_reported_after_it() {
 		for _ in 0..WINDOW.blocks {
 			block_after(BLOCK);
 		}
+		// The last one has ended a minute before the chain went on: its window has its ten minutes.
+		assert_eq!(settle(FIRST + 5, &[]), Err(refusal(Error::WindowOpen)));
+		run_past_window(FIRST + 5);
 		for slot in FIRST..FIRST + 6 {
 			assert_ok!(settle(slot, &[&seller, &buyer]));
 		}
@@ -103,8 +109,17 @@ fn a_young_chain_does_not_know_enough_blocks_to_close_a_window() {
 #[test]
 fn the_longest_memory_of_blocks_is_kept() {
 	test(|| {
-		let window = crate::Window { ms: 1, blocks: crate::MAX_WINDOW_BLOCKS };
-		open_market(crate::Parameters { window, ..parameters() }, None);
+		let window = crate::Window {
+			ms: 1,
+			blocks: crate::MAX_WINDOW_BLOCKS,
+		};
+		open_market(
+			crate::Parameters {
+				window,
+				..parameters()
+			},
+			None,
+		);
 		let home = seller(1, &[(12, 500)]);
 		// More blocks than the ring has places.
 		for _ in 0..300 {
