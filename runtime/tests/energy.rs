@@ -1,7 +1,7 @@
 //! A small market in the real runtime: real extrinsics in real blocks, and what they cost.
 
 use codec::Encode;
-use frame_support::{BoundedVec, assert_ok, dispatch::GetDispatchInfo};
+use frame_support::{BoundedVec, assert_ok, dispatch::GetDispatchInfo, traits::fungible::Inspect};
 use m2m_anchor::{Anchor, AnchorItem, SignedAnchors, StreamKind, StreamSpec, Summary};
 use m2m_auction::{PriceOrder, PriceStep, Pricing, Slot, TickGrid};
 use m2m_device::{

@@ -230,7 +230,7 @@ pub mod pallet {
 	pub type ClearedSlots<T: Config> =
 		StorageDoubleMap<_, Twox64Concat, MarketId, Twox64Concat, Slot, ClearedSlot>;
 
-	/// Times of the last blocks but the present one, by number modulo [`window::RING`](crate::window). Overwritten for
+	/// Times of the last blocks but the present one, by number modulo 128. Overwritten for
 	/// ever.
 	#[pallet::storage]
 	pub type BlockTimes<T: Config> = StorageMap<_, Identity, u32, UnixMs>;

@@ -93,6 +93,19 @@ fn a_hundred_and_eighteen_meters_report_at_once() {
 		let sold: u128 = bills.iter().map(|bill| bill.2).sum();
 		assert!(bought >= sold && bought - sold < 118, "{bought} {sold}");
 		assert_eq!(slot_bytes(), 0);
+		// No home is worse off than with the utility alone, whatever it bought or sold, and none beyond its limit.
+		for (number, (home, (id, bought, sold, price))) in homes.iter().zip(&bills).enumerate() {
+			assert_eq!(home.id, *id);
+			let price = price.expect("it trades");
+			let cents = number as u128 % 16;
+			let mwh = |wh: usize| wh as u128 * 1_000;
+			assert!(*bought == 0 || price <= (10 + cents) * CENT);
+			assert!(*sold == 0 || price >= (25 - cents) * CENT);
+			assert!(*bought <= mwh(50 * number).min(mwh(3_000)));
+			assert!(*sold <= mwh(7 * (118 - number)).min(mwh(3_000)));
+			let with_utility = 1_000 * CENT + 8 * CENT / 1_000_000 * sold - 30 * CENT / 1_000_000 * bought;
+			assert!(home.credit() >= with_utility, "home {number}");
+		}
 	});
 }
 
