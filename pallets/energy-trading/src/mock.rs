@@ -2,9 +2,11 @@
 
 use crate as pallet_energy_trading;
 use crate::{Capacity, Error, Event, IgnoredReason, Member, Members, Parameters, Requirement, Window};
+#[cfg(feature = "runtime-benchmarks")]
+use frame_support::traits::fungible::Mutate;
 use frame_support::{
 	BoundedVec, PalletId, assert_ok, derive_impl, parameter_types,
-	traits::{Hooks, LinearStoragePrice, fungible::Mutate},
+	traits::{Hooks, LinearStoragePrice},
 	weights::Weight,
 };
 use frame_system::EnsureRoot;

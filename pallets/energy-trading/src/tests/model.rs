@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[path = "../../../../primitives/auction/tests/reference/mod.rs"]
 mod reference;
 
-use reference::{Order, auction};
+use reference::{Order, Outcome, auction};
 
 const HOMES: u16 = 5;
 
@@ -86,8 +86,8 @@ struct Reports {
 }
 
 impl Reports {
-	/// What a home buys and sells in mWh, and the price in cents, as the reference finds them.
-	fn result(&self, home: u16) -> (u128, u128, Option<u128>) {
+	/// The orders as the reference wants them, and what it makes of them.
+	fn auction(&self) -> (Vec<Order>, Option<Outcome>) {
 		let orders: Vec<Order> = self
 			.orders
 			.iter()
@@ -97,7 +97,13 @@ impl Reports {
 				wh: *wh,
 			})
 			.collect();
-		let Some(outcome) = auction(&orders, 16) else {
+		let outcome = auction(&orders, 16);
+		(orders, outcome)
+	}
+
+	/// What a home buys and sells in mWh, and the price in cents.
+	fn result(&self, home: u16) -> (u128, u128, Option<u128>) {
+		let (orders, Some(outcome)) = self.auction() else {
 			return (0, 0, None);
 		};
 		let filled = |wanted| {
@@ -111,6 +117,20 @@ impl Reports {
 			filled(Side::Ask),
 			Some(u128::from(outcome.price) + 10),
 		)
+	}
+
+	/// What was just cleared is what the reference finds.
+	fn compare(&self, slot: Slot) {
+		let cleared = ClearedSlots::<Test>::get(MARKET, slot).expect("it was cleared");
+		let found = cleared.clearing.map(|clearing| {
+			let longer = clearing.ration.map(|ration| ration.side);
+			(clearing.tick, clearing.volume_wh, longer)
+		});
+		let (_, expected) = self.auction();
+		assert_eq!(
+			found,
+			expected.map(|outcome| (outcome.price, outcome.volume_wh, outcome.longer))
+		);
 	}
 
 	fn set_aside(&self, home: u16) -> u128 {
@@ -218,6 +238,9 @@ impl Model {
 			() => Ok(()),
 		};
 		assert_eq!(clear(slot), expected);
+		if expected.is_ok() {
+			self.slots[&slot].compare(slot);
+		}
 	}
 
 	fn settle(&mut self, slot: Slot, homes: &[u16]) {
