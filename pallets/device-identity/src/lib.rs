@@ -91,8 +91,8 @@ pub mod pallet {
 	};
 	use frame_system::pallet_prelude::*;
 	use m2m_device::{
-		DeviceId, DevicePublic, DeviceStatus, Model, OperatorActions, PossessionProof, Production,
-		ProductionPath, Roles, ServiceId, Topic, UnixMs,
+		DeviceId, DevicePublic, DeviceStatus, Model, OnDeviceEnded, OperatorActions, PossessionProof,
+		Production, ProductionPath, Roles, ServiceId, SpendLimit, Topic, UnixMs,
 	};
 	use sp_core::H256;
 	use sp_runtime::{Saturating, traits::Convert};
@@ -124,6 +124,13 @@ pub mod pallet {
 		/// One more key must raise the price by at least [`Config::TombstonePrice`], and a device with one key
 		/// must cost at least twice that.
 		type DepositPrice: Convert<Footprint, BalanceOf<Self>>;
+
+		/// The owner's limit on what keys and operators may have held on the wallet. A deposit that is released is not
+		/// given back to it.
+		type SpendLimit: SpendLimit;
+
+		/// Told when a device is retired or has a new owner.
+		type OnEnded: OnDeviceEnded;
 
 		/// Why other pallets hold deposits on wallets. A deposit stays on the wallet when the device changes its
 		/// owner; whatever else is held there must be closed before.
@@ -702,7 +709,7 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// The deposit grows by the storage of one key. The owner pays what the owner signs; for a key the wallet
-		/// pays from its free money.
+		/// pays from its free money, within the owner's budget.
 		///
 		/// ## Parameters
 		/// - `device`: the device; `None` for that of the signing key.
@@ -714,12 +721,13 @@ pub mod pallet {
 		/// [`Error::ForeignKey`], [`Error::KeyRemoved`], [`Error::KeyRotated`], [`Error::KeyUnconfirmed`],
 		/// [`Error::DeviceSuspended`], [`Error::DeviceLost`], [`Error::RoleMissing`], [`Error::NoRoles`],
 		/// [`Error::KeyAlreadyUsed`], [`Error::KeyIsOwner`], [`Error::ProofExpired`], [`Error::ProofTooLong`],
-		/// [`Error::BadProof`], [`Error::TooManyKeys`], [`Error::OwnerCannotPay`], [`Error::WalletCannotPay`].
+		/// [`Error::BadProof`], [`Error::TooManyKeys`], [`Error::OwnerCannotPay`], [`Error::WalletCannotPay`], and
+		/// those of [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::KeyAdded`], and [`Event::KeyPruned`] for each key found expired.
 		#[pallet::call_index(2)]
-		#[pallet::weight(T::WeightInfo::add_key(T::MaxKeys::get()))]
+		#[pallet::weight(T::WeightInfo::add_key(T::MaxKeys::get()).saturating_add(T::SpendLimit::weight()))]
 		pub fn add_key(
 			origin: OriginFor<T>,
 			device: Option<DeviceId>,
@@ -729,7 +737,7 @@ pub mod pallet {
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
 			let pruned = Self::do_add_key(&who, device, public, roles, proof)?;
-			Ok(Some(T::WeightInfo::add_key(pruned)).into())
+			Ok(Some(T::WeightInfo::add_key(pruned).saturating_add(T::SpendLimit::weight())).into())
 		}
 
 		/// Puts a new key in the place of another.
@@ -758,7 +766,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::KeyRotated`], and [`Event::KeyPruned`] for each key found expired.
 		#[pallet::call_index(3)]
-		#[pallet::weight(T::WeightInfo::rotate_key(T::MaxKeys::get()))]
+		#[pallet::weight(T::WeightInfo::rotate_key(T::MaxKeys::get()).saturating_add(T::SpendLimit::weight()))]
 		pub fn rotate_key(
 			origin: OriginFor<T>,
 			device: Option<DeviceId>,
@@ -769,7 +777,7 @@ pub mod pallet {
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
 			let pruned = Self::do_rotate_key(&who, device, old, public, proof, overlap_ms)?;
-			Ok(Some(T::WeightInfo::rotate_key(pruned)).into())
+			Ok(Some(T::WeightInfo::rotate_key(pruned).saturating_add(T::SpendLimit::weight())).into())
 		}
 
 		/// Removes a key at once: the answer to theft. Nothing that it signed is accepted any more. A tombstone
@@ -888,6 +896,7 @@ pub mod pallet {
 		/// All keys become tombstones and lose their references, operators, services and a pending offer go, the
 		/// deposit is released, `TombstonePrice` is burnt for the device and for each key that it ever had, and the
 		/// rest of the wallet goes to the owner. What comes into the wallet later, the last owner can withdraw.
+		/// [`Config::OnEnded`] is told last.
 		///
 		/// ## Errors
 		/// [`Error::UnknownDevice`], [`Error::DeviceRetired`], [`Error::NotOwner`], [`Error::OpenPositions`],
@@ -896,11 +905,11 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::DeviceRetired`].
 		#[pallet::call_index(9)]
-		#[pallet::weight(T::WeightInfo::retire(T::MaxKeys::get()))]
+		#[pallet::weight(T::WeightInfo::retire(T::MaxKeys::get()).saturating_add(T::OnEnded::weight()))]
 		pub fn retire(origin: OriginFor<T>, device: DeviceId) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
 			let buried = Self::do_retire(&who, &device)?;
-			Ok(Some(T::WeightInfo::retire(buried)).into())
+			Ok(Some(T::WeightInfo::retire(buried).saturating_add(T::OnEnded::weight())).into())
 		}
 
 		/// Pays free money of a wallet to the owner.
@@ -938,8 +947,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// An operator acts while the device is active, its grant has not expired and the owner is the same. It
-		/// introduces and removes no keys, and moves no money of the wallet but what it trades; deposits for what it
-		/// opens are held there. The deposit grows with the list; the owner pays.
+		/// introduces and removes no keys. What it trades, and the deposits for what it opens, come from the wallet,
+		/// within the owner's budget. The deposit grows with the list; the owner pays.
 		///
 		/// ## Parameters
 		/// - `device`: the device.
@@ -1028,7 +1037,7 @@ pub mod pallet {
 		/// payment. If its account ended and that payment is too small to open it again, the money stays in the
 		/// wallet: dust never stops a transfer. Operators and the offer go. Keys stay, but none does anything before
 		/// the new owner confirms it. Services, the profile, the status and the deposits of what the device owns
-		/// stay as they are.
+		/// stay as they are. [`Config::OnEnded`] is told last.
 		///
 		/// ## Parameters
 		/// - `device`: the device.
@@ -1043,7 +1052,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::TransferAccepted`].
 		#[pallet::call_index(14)]
-		#[pallet::weight(T::WeightInfo::accept_transfer())]
+		#[pallet::weight(T::WeightInfo::accept_transfer().saturating_add(T::OnEnded::weight()))]
 		pub fn accept_transfer(
 			origin: OriginFor<T>,
 			device: DeviceId,
@@ -1137,7 +1146,7 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// The deposit follows the length of the list. The owner pays what the owner signs; for a key or an operator
-		/// the wallet pays from its free money.
+		/// the wallet pays from its free money, within the owner's budget.
 		///
 		/// ## Parameters
 		/// - `device`: the device; `None` for that of the signing key.
@@ -1145,12 +1154,12 @@ pub mod pallet {
 		///
 		/// ## Errors
 		/// Those of [`Pallet::set_profile`], and [`Error::BadService`], [`Error::TooManyServices`],
-		/// [`Error::OwnerCannotPay`], [`Error::WalletCannotPay`].
+		/// [`Error::OwnerCannotPay`], [`Error::WalletCannotPay`], and those of [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::ServiceSet`].
 		#[pallet::call_index(18)]
-		#[pallet::weight(T::WeightInfo::set_service())]
+		#[pallet::weight(T::WeightInfo::set_service().saturating_add(T::SpendLimit::weight()))]
 		pub fn set_service(
 			origin: OriginFor<T>,
 			device: Option<DeviceId>,

@@ -17,7 +17,7 @@ use frame_support::{
 		},
 	},
 };
-use m2m_device::{AccountId, DeviceId, DeviceStatus};
+use m2m_device::{AccountId, DeviceId, DeviceStatus, OnDeviceEnded};
 use sp_runtime::{DispatchError, DispatchResult, Saturating, traits::Zero};
 
 impl<T: Config> Pallet<T> {
@@ -116,6 +116,7 @@ impl<T: Config> Pallet<T> {
 			returned,
 			burnt,
 		});
+		T::OnEnded::ended(id);
 		Ok(buried)
 	}
 

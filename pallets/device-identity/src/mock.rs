@@ -2,13 +2,13 @@
 
 use crate as pallet_device_identity;
 use crate::{Error, Registration};
-use frame_support::{derive_impl, parameter_types, traits::LinearStoragePrice};
+use frame_support::{derive_impl, ensure, parameter_types, traits::LinearStoragePrice, weights::Weight};
 use m2m_device::{
-	AccountId, DeviceId, DevicePublic, DeviceSignature, KeyClaim, OperatorActions, PossessionAction,
-	PossessionProof, Roles, Service, UnixMs,
+	AccountId, BudgetPeriod, DeviceId, DeviceInspect, DevicePublic, DeviceSignature, KeyClaim, OnDeviceEnded,
+	OperatorActions, PossessionAction, PossessionProof, Roles, Service, SpendLimit, UnixMs,
 };
 use sp_core::{Pair, ecdsa, ed25519, sr25519};
-use sp_runtime::{BuildStorage, traits::IdentityLookup};
+use sp_runtime::{BuildStorage, DispatchError, traits::IdentityLookup};
 
 pub type Balance = u128;
 
@@ -79,6 +79,58 @@ parameter_types! {
 	pub const Genesis: [u8; 32] = GENESIS;
 	pub const OtherDeposits: &'static [RuntimeHoldReason] =
 		&[RuntimeHoldReason::Streams(streams::HoldReason::StreamDeposit)];
+	/// What the keys and operators of each device may spend.
+	pub storage Limit: Balance = Balance::MAX;
+	/// What was booked on the limit, in order.
+	pub storage Spent: Vec<(DeviceId, Balance)> = Vec::new();
+	/// The devices that ended, in order, with the owner and the generation that they had when others were told.
+	pub storage Ended: Vec<(DeviceId, Option<AccountId>, Option<u32>)> = Vec::new();
+}
+
+/// Lets each device spend up to [`Limit`], for ever.
+pub struct Budgets;
+
+pub const OVER_LIMIT: DispatchError = DispatchError::Other("over the limit");
+pub const SPEND_WEIGHT: Weight = Weight::from_parts(1_000, 10);
+
+impl SpendLimit for Budgets {
+	fn spend(device: &DeviceId, amount: u128) -> Result<BudgetPeriod, DispatchError> {
+		let mut spent = Spent::get();
+		spent.push((device.clone(), amount));
+		let of_device = spent.iter().filter(|(spender, _)| spender == device);
+		ensure!(
+			of_device.map(|(_, amount)| amount).sum::<u128>() <= Limit::get(),
+			OVER_LIMIT
+		);
+		Spent::set(&spent);
+		Ok(BudgetPeriod { budget: 0, number: 0 })
+	}
+	fn unspend(_: &DeviceId, _: u128, _: BudgetPeriod) {
+		panic!("a deposit that is released is not given back to the budget");
+	}
+	fn weight() -> Weight {
+		SPEND_WEIGHT
+	}
+}
+
+/// Writes down what it is told.
+pub struct Listener;
+
+pub const LISTENER_WEIGHT: Weight = Weight::from_parts(2_000, 20);
+
+impl OnDeviceEnded for Listener {
+	fn ended(device: &DeviceId) {
+		let mut ended = Ended::get();
+		ended.push((
+			device.clone(),
+			Identity::owner(device),
+			Identity::generation(device),
+		));
+		Ended::set(&ended);
+	}
+	fn weight() -> Weight {
+		LISTENER_WEIGHT
+	}
 }
 
 #[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
@@ -95,6 +147,8 @@ impl pallet_device_identity::Config for Test {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type DepositPrice = LinearStoragePrice<BasePrice, BytePrice, Balance>;
+	type SpendLimit = Budgets;
+	type OnEnded = Listener;
 	type OtherDeposits = OtherDeposits;
 	type TombstonePrice = TombstonePrice;
 	type MaxKeys = MaxKeys;
@@ -344,7 +398,7 @@ pub fn hand_over(from: &AccountId, device: &DeviceId, to: &AccountId) {
 	Identity::accept_transfer(signed(to), device.clone(), generation, 0).expect("is accepted");
 }
 
-/// Confirms a key with a fresh proof, signed by `by`.
+/// Confirms a key with a proof made now, signed by `by`.
 pub fn confirm(by: &AccountId, device: &DeviceId, key: &TestKey) -> sp_runtime::DispatchResult {
 	let roles = match crate::Keys::<Test>::get(key.account()) {
 		Some(crate::KeyEntry::Active(key)) => key.roles,

@@ -15,7 +15,7 @@ use frame_support::{
 };
 use m2m_device::{
 	AccountId, DeviceId, DevicePublic, DeviceStatus, KeyClaim, MAX_PROOF_VALIDITY_MS, PossessionAction,
-	PossessionProof, Production, Roles, UnixMs,
+	PossessionProof, Production, Roles, SpendLimit, UnixMs,
 };
 use sp_runtime::{
 	DispatchError, DispatchResult, SaturatedConversion, Saturating,
@@ -135,7 +135,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Makes the deposit what the device's storage costs now. The owner pays what the owner signs; what a key or an
-	/// operator signs is paid from the wallet's free money.
+	/// operator signs is paid from the wallet's free money and counts on the owner's budget: keys that are introduced
+	/// and services that are set in a circle would lock all of it otherwise.
 	pub(crate) fn settle_deposit(id: &DeviceId, record: &mut DeviceOf<T>, signer: &Signer) -> DispatchResult {
 		let due = Self::deposit_of(record);
 		let missing = due.saturating_sub(record.deposit);
@@ -144,6 +145,9 @@ impl<T: Config> Pallet<T> {
 			Signer::Key(_) | Signer::Operator => {
 				let free = T::Currency::reducible_balance(id, Preserve, Polite);
 				ensure!(free >= missing, Error::<T>::WalletCannotPay);
+				if !missing.is_zero() {
+					T::SpendLimit::spend(id, missing.saturated_into())?;
+				}
 			}
 		}
 		// What is stored may also have shrunk, or an upgrade made storage cheaper; then the difference becomes free

@@ -14,7 +14,9 @@ use frame_support::{
 		tokens::{Fortitude::Polite, Preservation::Preserve},
 	},
 };
-use m2m_device::{AccountId, DeviceId, PossessionAction, PossessionProof, TransferOffer, UnixMs};
+use m2m_device::{
+	AccountId, DeviceId, OnDeviceEnded, PossessionAction, PossessionProof, TransferOffer, UnixMs,
+};
 use sp_runtime::{ArithmeticError, DispatchResult, Saturating, traits::Zero};
 
 impl<T: Config> Pallet<T> {
@@ -125,6 +127,7 @@ impl<T: Config> Pallet<T> {
 			price,
 			generation,
 		});
+		T::OnEnded::ended(id);
 		Ok(())
 	}
 

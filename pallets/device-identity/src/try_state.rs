@@ -22,11 +22,12 @@ impl<T: Config> Pallet<T> {
 	///    the existential deposit besides.
 	/// 3. Each listed key is active, belongs to that device, and is listed once.
 	/// 4. Each active key is listed by a living device, has a role, a generation that the device has reached, an
-	///    ordered interval, the account that its public key gives, and a reference on that account.
-	/// 5. Each tombstone of a key has an ordered interval and a device that lives or was retired.
+	///    ordered interval, the account that its public key gives, and exactly one reference on that account.
+	/// 5. Each tombstone of a key has an ordered interval, a device that lives or was retired, and no reference on its
+	///    account.
 	/// 6. A device counts as many keys as name it.
 	/// 7. Each entry of the owners' index names a device of that owner.
-	/// 8. Nothing is held for this pallet on the wallet of a retired device. (By 1, 3 and 4 it has no keys either.)
+	/// 8. A device's deposit is held on no account but the wallet of a device that is not retired.
 	/// 9. A list of operators belongs to a device, is not empty, names no account twice and not the owner; each grant
 	///    allows something and is of the device's generation.
 	/// 10. A list of services belongs to a device, is not empty and names no id twice; each service has its form.
@@ -77,8 +78,8 @@ impl<T: Config> Pallet<T> {
 						"4: a key under a foreign account"
 					);
 					ensure!(
-						frame_system::Pallet::<T>::sufficients(&account) >= 1,
-						"4: an active key without a reference"
+						frame_system::Pallet::<T>::sufficients(&account) == 1,
+						"4: an active key without its one reference"
 					);
 					if let Some(rotation) = key.rotation {
 						let ordered = key.valid_from <= rotation.at && rotation.at <= rotation.deliver_until;
@@ -93,6 +94,10 @@ impl<T: Config> Pallet<T> {
 					let known = Devices::<T>::contains_key(&key.device)
 						|| RetiredDevices::<T>::contains_key(&key.device);
 					ensure!(known, "5: a removed key of an unknown device");
+					ensure!(
+						frame_system::Pallet::<T>::sufficients(&account) == 0,
+						"5: a removed key with a reference"
+					);
 				}
 			}
 		}
@@ -129,13 +134,6 @@ impl<T: Config> Pallet<T> {
 		for (owner, device, ()) in OwnedDevices::<T>::iter() {
 			let owned = Devices::<T>::get(&device).is_some_and(|record| record.owner == owner);
 			ensure!(owned, "7: an index entry without a device of that owner");
-		}
-
-		for (device, _) in RetiredDevices::<T>::iter() {
-			ensure!(
-				T::Currency::balance_on_hold(&reason, &device).is_zero(),
-				"8: a deposit on the wallet of a retired device"
-			);
 		}
 
 		for (device, operators) in Operators::<T>::iter() {
@@ -224,11 +222,16 @@ impl<T: Config> Pallet<T> {
 				.ok_or("14: a key from an unknown batch")?;
 			ensure!(production.index < batch.count, "14: a key from outside its batch");
 		}
-		let reason = HoldReason::AttestationDeposit.into();
+		let issuers = HoldReason::AttestationDeposit.into();
 		for account in frame_system::Account::<T>::iter_keys() {
+			let wallet = Devices::<T>::contains_key(&account);
+			ensure!(
+				wallet || T::Currency::balance_on_hold(&reason, &account).is_zero(),
+				"8: a device's deposit on an account that is no device"
+			);
 			let recorded = deposits.remove(&account).unwrap_or_default();
 			ensure!(
-				T::Currency::balance_on_hold(&reason, &account) == recorded,
+				T::Currency::balance_on_hold(&issuers, &account) == recorded,
 				"15: an issuer's hold is not what its attestations and batches record"
 			);
 		}

@@ -47,12 +47,13 @@ pub mod pallet {
 	use super::*;
 	use alloc::boxed::Box;
 	use frame_support::{
+		dispatch::WithPostDispatchInfo,
 		pallet_prelude::*,
 		traits::{Footprint, UnixTime, fungible},
 	};
 	use frame_system::pallet_prelude::*;
 	use m2m_anchor::{Anchor, AnchorFlags, AnchorRecord, OnAnchored, SignedAnchors, StreamId, StreamSpec};
-	use m2m_device::{Action, DeviceAuthority, DeviceId, DeviceInspect};
+	use m2m_device::{Action, DeviceAuthority, DeviceId, DeviceInspect, SpendLimit};
 	use m2m_merkle::{FalseAnchorEvidence, Lie};
 	use sp_core::H256;
 	use sp_runtime::{SaturatedConversion, traits::Convert};
@@ -69,6 +70,10 @@ pub mod pallet {
 	pub trait Config: frame_system::Config<AccountId = AccountId> {
 		/// Who may act for a device, and whose readings are taken.
 		type Devices: DeviceAuthority + DeviceInspect;
+
+		/// The owner's limit on what keys and operators may have held on the wallet. A deposit that is released is not
+		/// given back to it.
+		type SpendLimit: SpendLimit;
 
 		/// The token in which deposits are held.
 		type Currency: fungible::Mutate<AccountId> + fungible::MutateHold<AccountId, Reason: From<HoldReason>>;
@@ -318,8 +323,9 @@ pub mod pallet {
 		/// The device must be active.
 		///
 		/// ## Details
-		/// The stream gets the device's next number. Its deposit is held on the wallet; what the wallet lacks is
-		/// moved there from the owner if the owner signs.
+		/// The stream gets the device's next number. Its deposit is held on the wallet. If the owner signs, what the
+		/// wallet lacks is moved there from the owner; if a key or an operator does, the deposit counts on the owner's
+		/// budget.
 		///
 		/// ## Parameters
 		/// - `device`: the device; `None` for the device of the signing key.
@@ -328,12 +334,13 @@ pub mod pallet {
 		/// ## Errors
 		/// [`Error::InvalidUnit`], [`Error::ZeroCadence`], [`Error::ZeroPeriod`], [`Error::InvalidRange`],
 		/// [`Error::InvalidRetention`], [`Error::NotBeforeInFuture`], [`Error::TooManyStreams`],
-		/// [`Error::WalletCannotPay`], [`Error::OwnerCannotPay`], and those of [`DeviceAuthority::authorize`].
+		/// [`Error::WalletCannotPay`], [`Error::OwnerCannotPay`], and those of [`DeviceAuthority::authorize`] and
+		/// [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::StreamCreated`].
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::create_stream())]
+		#[pallet::weight(T::WeightInfo::create_stream().saturating_add(T::SpendLimit::weight()))]
 		pub fn create_stream(
 			origin: OriginFor<T>,
 			device: Option<DeviceId>,
@@ -352,6 +359,7 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// The anchors leave the state; the final root of the mountain range stays, so that they can still be proven.
+		/// A refused call does not pay for them.
 		///
 		/// ## Parameters
 		/// - `device`: the device; `None` for the device of the signing key.
@@ -363,16 +371,17 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::StreamClosed`].
 		#[pallet::call_index(1)]
-		#[pallet::weight(T::WeightInfo::close_stream(T::MaxRetention::get().into()))]
+		#[pallet::weight(Pallet::<T>::close_stream_weight(T::MaxRetention::get()))]
 		pub fn close_stream(
 			origin: OriginFor<T>,
 			device: Option<DeviceId>,
 			stream: StreamId,
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			let device = T::Devices::authorize(&who, device.as_ref(), Action::Close)?;
-			let retention = Self::do_close_stream(&device, stream)?;
-			Ok(Some(T::WeightInfo::close_stream(retention.into())).into())
+			let retention = T::Devices::authorize(&who, device.as_ref(), Action::Close)
+				.and_then(|device| Self::do_close_stream(&device, stream))
+				.map_err(|refusal| refusal.with_weight(Self::close_stream_weight(0)))?;
+			Ok(Some(Self::close_stream_weight(retention)).into())
 		}
 
 		/// Anchors one batch of readings, sent by the device itself.
@@ -471,6 +480,12 @@ pub mod pallet {
 	}
 
 	impl<T: Config> Pallet<T> {
+		/// Weight of closing a stream with a ring of `retention` entries. Measured was the owner, who is found with
+		/// less work than an operator.
+		fn close_stream_weight(retention: u16) -> Weight {
+			T::WeightInfo::close_stream(retention.into()).saturating_add(T::Devices::weight())
+		}
+
 		/// Weight of delivering these envelopes, without that of others who are told.
 		fn delivery_weight(envelopes: &[SignedAnchors]) -> Weight {
 			let further_items = items(envelopes).saturating_sub(envelopes.len().saturated_into());

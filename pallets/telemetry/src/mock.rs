@@ -3,8 +3,8 @@
 use crate as pallet_telemetry;
 use crate::{Error, Heads};
 use frame_support::{
-	BoundedVec, assert_ok, derive_impl,
-	pallet_prelude::DispatchResultWithPostInfo,
+	BoundedVec, assert_ok, derive_impl, ensure,
+	pallet_prelude::{DispatchResult, DispatchResultWithPostInfo},
 	parameter_types,
 	traits::{LinearStoragePrice, fungible::Mutate},
 	weights::Weight,
@@ -13,7 +13,9 @@ use m2m_anchor::{
 	Anchor, AnchorItem, AnchorProof, AnchoredReadings, OnAnchored, SignedAnchors, StreamId, StreamKind,
 	StreamSpec, Summary,
 };
-use m2m_device::{AccountId, DeviceId, DevicePublic, DeviceSignature, DeviceStatus, UnixMs};
+use m2m_device::{
+	AccountId, BudgetPeriod, DeviceId, DevicePublic, DeviceSignature, DeviceStatus, SpendLimit, UnixMs,
+};
 use m2m_merkle::{Batch, Reading};
 use sp_core::{H256, Pair, ecdsa, ed25519, sr25519};
 use sp_runtime::{BuildStorage, DispatchError, traits::IdentityLookup};
@@ -127,7 +129,7 @@ pub mod fleet {
 		}
 
 		fn weight() -> Weight {
-			Weight::zero()
+			super::AUTHORITY_WEIGHT
 		}
 	}
 
@@ -218,6 +220,38 @@ parameter_types! {
 	pub const MaxRetention: u16 = 256;
 	pub const MaxEnvelopes: u32 = 64;
 	pub const Genesis: [u8; 32] = GENESIS;
+	/// What the keys of each device may spend.
+	pub storage Limit: Balance = Balance::MAX;
+	/// What was booked on the limit, in order.
+	pub storage Spent: Vec<(DeviceId, Balance)> = Vec::new();
+}
+
+/// Lets each device spend up to [`Limit`], for ever.
+pub struct Budgets;
+
+pub const OVER_LIMIT: DispatchError = DispatchError::Other("over the limit");
+pub const SPEND_WEIGHT: Weight = Weight::from_parts(2_000, 20);
+/// Of asking the register who may act.
+pub const AUTHORITY_WEIGHT: Weight = Weight::from_parts(3_000, 30);
+
+impl SpendLimit for Budgets {
+	fn spend(device: &DeviceId, amount: u128) -> Result<BudgetPeriod, DispatchError> {
+		let mut spent = Spent::get();
+		spent.push((device.clone(), amount));
+		let of_device = spent.iter().filter(|(spender, _)| spender == device);
+		ensure!(
+			of_device.map(|(_, amount)| amount).sum::<u128>() <= Limit::get(),
+			OVER_LIMIT
+		);
+		Spent::set(&spent);
+		Ok(BudgetPeriod { budget: 0, number: 0 })
+	}
+	fn unspend(_: &DeviceId, _: u128, _: BudgetPeriod) {
+		panic!("a deposit that is released is not given back to the budget");
+	}
+	fn weight() -> Weight {
+		SPEND_WEIGHT
+	}
 }
 
 #[derive_impl(pallet_balances::config_preludes::TestDefaultConfig)]
@@ -252,6 +286,7 @@ impl OnAnchored for Listener {
 
 impl pallet_telemetry::Config for Test {
 	type Devices = Fleet;
+	type SpendLimit = Budgets;
 	type Currency = Balances;
 	type DepositPrice = LinearStoragePrice<BasePrice, BytePrice, Balance>;
 	type TombstonePrice = TombstonePrice;
@@ -428,6 +463,14 @@ pub fn open(meter: &Meter, spec: StreamSpec) -> StreamId {
 		spec
 	));
 	stream
+}
+
+/// Closes a stream. A refusal comes without the weight that the call charged for it.
+pub fn close(who: &AccountId, device: Option<&DeviceId>, stream: StreamId) -> DispatchResult {
+	match Telemetry::close_stream(signed(who), device.cloned(), stream) {
+		Ok(_) => Ok(()),
+		Err(refusal) => Err(refusal.error),
+	}
 }
 
 /// Readings `(time, value)` as a batch.

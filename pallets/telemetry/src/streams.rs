@@ -15,7 +15,7 @@ use frame_support::{
 	},
 };
 use m2m_anchor::{AnchorRecord, StreamId, StreamSpec};
-use m2m_device::{AccountId, DeviceId, DeviceInspect, UnixMs};
+use m2m_device::{AccountId, DeviceId, DeviceInspect, SpendLimit, UnixMs};
 use m2m_merkle::Hash;
 use sp_core::H256;
 use sp_runtime::{
@@ -94,8 +94,9 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// Holds the deposit on the wallet. What the wallet lacks is first moved there from the owner, if the owner
-	/// signs.
+	/// Holds the deposit on the wallet. If the owner signs, what the wallet lacks is first moved there from the owner.
+	/// If somebody else does, the deposit counts on the owner's budget: streams that are opened and closed in a circle
+	/// would burn the wallet's free money otherwise.
 	fn take_deposit(
 		who: &AccountId,
 		wallet: &DeviceId,
@@ -107,16 +108,17 @@ impl<T: Config> Pallet<T> {
 		let lacking = deposit
 			.saturating_sub(T::Currency::reducible_balance(wallet, Preserve, Polite))
 			.saturating_add(lifeless);
+		let by_owner = T::Devices::owner(wallet).as_ref() == Some(who);
 		if !lacking.is_zero() {
-			ensure!(
-				T::Devices::owner(wallet).as_ref() == Some(who),
-				Error::<T>::WalletCannotPay
-			);
+			ensure!(by_owner, Error::<T>::WalletCannotPay);
 			ensure!(
 				T::Currency::reducible_balance(who, Preserve, Polite) >= lacking,
 				Error::<T>::OwnerCannotPay
 			);
 			T::Currency::transfer(who, wallet, lacking, Preserve)?;
+		}
+		if !by_owner && !deposit.is_zero() {
+			T::SpendLimit::spend(wallet, deposit.saturated_into())?;
 		}
 		T::Currency::hold(&HoldReason::StreamDeposit.into(), wallet, deposit)?;
 		Ok(deposit)

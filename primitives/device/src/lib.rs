@@ -31,7 +31,7 @@ pub use production::{Batch, Model, Production, ProductionPath};
 pub use service::{Service, ServiceId};
 pub use sponsorship::Beneficiary;
 pub use traits::{
-	ActingKey, Action, BudgetPeriod, DeviceAuthority, DeviceInspect, DeviceStatus, KeyRecord,
+	ActingKey, Action, BudgetPeriod, DeviceAuthority, DeviceInspect, DeviceStatus, KeyRecord, OnDeviceEnded,
 	ReadingAuthority, SpendLimit,
 };
 pub use transfer::TransferOffer;

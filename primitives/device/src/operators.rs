@@ -9,7 +9,8 @@ use scale_info::TypeInfo;
 	Clone, Copy, Default, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
 pub struct OperatorActions {
-	/// May open, change and close what the device owns. Only the owner and keys change keys.
+	/// May open, change and close what the device owns; deposits for it are within the owner's budget. Only the owner
+	/// and keys change keys.
 	pub manage: bool,
 	/// May trade for the device, within the owner's budget.
 	pub trade: bool,

@@ -142,16 +142,34 @@ pub trait DeviceInspect {
 	fn production(key: &AccountId) -> Option<Production>;
 }
 
-/// The owner's limit on what a device's keys and operators may spend from its wallet. Markets ask before they hold
-/// or take money of a device, and say when a hold was given back.
+/// The owner's limit on what a device's keys and operators may spend from its wallet. Whoever holds or takes money of
+/// a wallet for them asks first. Markets say when they gave a hold back; a deposit that is released is not given back.
+/// The owner's own acts are not limited.
 pub trait SpendLimit {
 	/// Books `amount` on the device's budget of the present period, or fails and changes nothing. No budget means
-	/// that device keys spend nothing. Returns the period, by which [`SpendLimit::unspend`] is told.
+	/// that keys and operators spend nothing. Returns the period, by which [`SpendLimit::unspend`] is told.
 	fn spend(device: &DeviceId, amount: u128) -> Result<BudgetPeriod, DispatchError>;
 	/// Gives back what was booked in `period`, if that is still the present one; later it changes nothing.
 	fn unspend(device: &DeviceId, amount: u128, period: BudgetPeriod);
 	/// The most that either can cost, measured.
 	fn weight() -> Weight;
+}
+
+/// Hears when a device leaves its owner: when it is retired and when it gets another owner. What an owner set for a
+/// device ends there.
+pub trait OnDeviceEnded {
+	/// Called last by the act that ends the ownership, which it cannot stop. `device` is retired, or has its new owner.
+	fn ended(device: &DeviceId);
+	/// The most that it can cost, measured.
+	fn weight() -> Weight;
+}
+
+/// For runtimes in which nobody keeps anything for the time of an ownership.
+impl OnDeviceEnded for () {
+	fn ended(_device: &DeviceId) {}
+	fn weight() -> Weight {
+		Weight::zero()
+	}
 }
 
 /// A period of a device's budget. It changes when the period ends and when the owner sets another budget, so that

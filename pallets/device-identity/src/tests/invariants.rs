@@ -109,7 +109,12 @@ fn wallets() {
 	damage("2: a wallet below the existential deposit", |device| {
 		frame_system::Account::<Test>::mutate(device, |account| account.data.free = ED - 1);
 	});
-	damage("8: a deposit on the wallet of a retired device", |_| {
+	let stray = "8: a device's deposit on an account that is no device";
+	damage(stray, |_| {
+		let reason = crate::HoldReason::DeviceDeposit.into();
+		assert_ok!(Balances::hold(&reason, &BOB, 1));
+	});
+	damage(stray, |_| {
 		let retired = key(3).device();
 		assert_ok!(Balances::transfer_keep_alive(
 			signed(&BOB),
@@ -165,8 +170,12 @@ fn active_keys() {
 	damage("4: a key under a foreign account", |_| {
 		change_key(0, |entry| entry.public = key(5).public())
 	});
-	damage("4: an active key without a reference", |_| {
+	let unreferenced = "4: an active key without its one reference";
+	damage(unreferenced, |_| {
 		System::dec_sufficients(&key(0).account());
+	});
+	damage(unreferenced, |_| {
+		System::inc_sufficients(&key(0).account());
 	});
 	damage("4: a key's interval is out of order", |_| {
 		change_key(0, |key| key.valid_from = START + 1)
@@ -187,6 +196,9 @@ fn tombstones() {
 	});
 	damage("5: a removed key of an unknown device", |_| {
 		change(|tombstone| tombstone.device = ALICE);
+	});
+	damage("5: a removed key with a reference", |_| {
+		System::inc_sufficients(&key(3).account());
 	});
 	damage("6: a device miscounts its keys", |device| {
 		change_device(device, |record| record.keys_introduced += 1);

@@ -5,6 +5,8 @@ mod adding;
 mod attestations;
 mod authority;
 mod batches;
+mod budgets;
+mod endings;
 mod grants;
 mod inspection;
 mod invariants;

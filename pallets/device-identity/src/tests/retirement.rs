@@ -282,6 +282,9 @@ fn the_weight_follows_the_number_of_keys() {
 		let device = register(&ALICE, &key(0));
 		assert_ok!(add(&ALICE, &device, &key(1), TRADE));
 		let post = Identity::retire(signed(&ALICE), device).expect("retires");
-		assert_eq!(post.actual_weight, Some(<()>::retire(2)));
+		assert_eq!(
+			post.actual_weight,
+			Some(<()>::retire(2).saturating_add(LISTENER_WEIGHT))
+		);
 	});
 }

@@ -316,7 +316,10 @@ fn expired_keys_become_tombstones_on_the_way() {
 		)
 		.expect("rotates");
 		use crate::weights::WeightInfo;
-		assert_eq!(post.actual_weight, Some(<()>::rotate_key(1)));
+		assert_eq!(
+			post.actual_weight,
+			Some(<()>::rotate_key(1).saturating_add(SPEND_WEIGHT))
+		);
 		assert_eq!(
 			Keys::<Test>::get(key(0).account()),
 			Some(KeyEntry::Removed(RemovedKey {

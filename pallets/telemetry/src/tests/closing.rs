@@ -1,9 +1,9 @@
 //! Closing streams.
 
 use crate::{
-	Anchors, ClosedStream, ClosedStreams, Error, Event, Heads, HoldReason, Streams, WeightInfo, mock::*,
+	Anchors, Call, ClosedStream, ClosedStreams, Error, Event, Heads, HoldReason, Streams, WeightInfo, mock::*,
 };
-use frame_support::{assert_noop, assert_ok, traits::fungible::InspectHold};
+use frame_support::{assert_noop, assert_ok, dispatch::GetDispatchInfo, traits::fungible::InspectHold};
 use m2m_anchor::StreamDetails;
 use m2m_device::DeviceStatus;
 use sp_core::H256;
@@ -141,7 +141,7 @@ fn a_closed_stream_takes_nothing_more_and_its_number_is_not_given_again() {
 			stream
 		));
 		assert_noop!(
-			Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream),
+			close(&ALICE, Some(&meter.id), stream),
 			Error::<Test>::StreamClosed
 		);
 		assert_noop!(send(&meter, stream, 0, quarter(0)), Error::<Test>::StreamClosed);
@@ -156,7 +156,7 @@ fn a_stream_that_never_was_cannot_be_closed() {
 		open(&other, spec());
 		for stream in [0, 1, u32::MAX] {
 			assert_noop!(
-				Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream),
+				close(&ALICE, Some(&meter.id), stream),
 				Error::<Test>::UnknownStream
 			);
 		}
@@ -171,7 +171,7 @@ fn the_owner_closes_whatever_the_status_but_a_key_does_not() {
 			let stream = open(&meter, spec());
 			set_status(&meter.id, status);
 			assert_noop!(
-				Telemetry::close_stream(signed(&meter.key.account()), None, stream),
+				close(&meter.key.account(), None, stream),
 				fleet::Error::<Test>::NotActive
 			);
 			assert_noop!(
@@ -195,7 +195,32 @@ fn closing_is_charged_by_the_size_of_the_ring() {
 			let stream = open(&meter, keeping(retention));
 			let post = Telemetry::close_stream(signed(&ALICE), Some(meter.id.clone()), stream);
 			let used = post.expect("it is open").actual_weight;
-			assert_eq!(used, Some(<() as WeightInfo>::close_stream(retention.into())));
+			let of_ring = <() as WeightInfo>::close_stream(retention.into());
+			assert_eq!(used, Some(of_ring.saturating_add(AUTHORITY_WEIGHT)));
+		}
+		let call = Call::<Test>::close_stream {
+			device: None,
+			stream: 0,
+		};
+		assert_eq!(
+			call.get_dispatch_info().call_weight,
+			<() as WeightInfo>::close_stream(256).saturating_add(AUTHORITY_WEIGHT)
+		);
+	});
+}
+
+#[test]
+fn a_refused_closing_is_charged_for_no_ring() {
+	test(|| {
+		let meter = meter(0);
+		let stream = open(&meter, keeping(256));
+		for (who, stream) in [(ALICE, stream + 1), (BOB, stream)] {
+			let refusal = Telemetry::close_stream(signed(&who), Some(meter.id.clone()), stream)
+				.expect_err("no such stream, or not his");
+			assert_eq!(
+				refusal.post_info.actual_weight,
+				Some(<() as WeightInfo>::close_stream(0).saturating_add(AUTHORITY_WEIGHT))
+			);
 		}
 	});
 }

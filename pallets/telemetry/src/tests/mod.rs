@@ -1,6 +1,7 @@
 //! Tests, one file a feature.
 
 mod aggregates;
+mod budgets;
 mod closing;
 mod coverage;
 mod disputes;

@@ -54,7 +54,7 @@ fn strangers_manage_nothing() {
 				fleet::Error::<Test>::MayNotManage
 			);
 			assert_noop!(
-				Telemetry::close_stream(signed(&who), Some(meter.id.clone()), stream),
+				close(&who, Some(&meter.id), stream),
 				fleet::Error::<Test>::MayNotManage
 			);
 		}
@@ -64,7 +64,7 @@ fn strangers_manage_nothing() {
 		);
 		change(&meter.key, |grant| grant.manage = false);
 		assert_noop!(
-			Telemetry::close_stream(signed(&meter.key.account()), None, stream),
+			close(&meter.key.account(), None, stream),
 			fleet::Error::<Test>::MayNotManage
 		);
 	});

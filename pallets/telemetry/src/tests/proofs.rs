@@ -2,9 +2,9 @@
 
 use crate::mock::*;
 use codec::{DecodeAll, Encode};
-use frame_support::assert_ok;
+use frame_support::{assert_noop, assert_ok};
 use m2m_anchor::{AnchorProof, ProofFault, StreamId};
-use m2m_device::AccountId;
+use m2m_device::{AccountId, DeviceStatus};
 use m2m_merkle::ReadingProof;
 use sp_core::H256;
 
@@ -229,6 +229,28 @@ fn a_proof_holds_for_its_own_device_stream_and_number_only() {
 			assert_eq!(Telemetry::verify_anchor(&unknown), Err(ProofFault::UnknownStream));
 		}
 	});
+}
+
+#[test]
+fn the_history_of_a_suspended_or_lost_device_stays_checkable() {
+	for status in [DeviceStatus::Suspended, DeviceStatus::Lost] {
+		test(|| {
+			let (meter, stream, archive) = recorded(5);
+			set_status(&meter.id, status);
+			change(&meter.key, |grant| grant.deliver = false);
+			assert_noop!(
+				send(&meter, stream, 5, quarter(5)),
+				fleet::Error::<Test>::MayNotDeliver
+			);
+			for seq in 0..5 {
+				let proof = archive.prove(&meter.id, stream, seq, quarter(seq), seq);
+				assert_eq!(Telemetry::verify_anchor(&proof), Ok(()));
+				let reading = quarter_batch(seq).open(1).expect("there are three");
+				assert_eq!(Telemetry::verify_reading(&proof, &reading), Ok(()));
+			}
+			assert!(Telemetry::anchor_record(&meter.id, stream, 4).is_some());
+		});
+	}
 }
 
 #[test]
