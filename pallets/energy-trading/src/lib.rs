@@ -110,7 +110,7 @@ pub mod pallet {
 		type Streams: StreamInspect;
 
 		/// What keys and operators of a device may spend of its money.
-		type Spending: SpendLimit;
+		type SpendLimit: SpendLimit;
 
 		/// The token.
 		type Currency: fungible::Mutate<AccountId, Balance = Balance>
@@ -710,7 +710,7 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// Both streams are taken at once. The deposit is held on the wallet; what the wallet lacks is moved there from
-		/// the owner if the owner signs.
+		/// the owner if the owner signs. If somebody else does, the deposit counts on the owner's budget.
 		///
 		/// ## Parameters
 		/// - `market`: the market.
@@ -720,12 +720,17 @@ pub mod pallet {
 		///
 		/// ## Errors
 		/// [`Error::UnknownMarket`], [`Error::AlreadyMember`], [`Error::UnsuitableStream`], [`Error::MeterInUse`],
-		/// [`Error::WalletCannotPay`], [`Error::OwnerCannotPay`], and those of [`DeviceAuthority::authorize`].
+		/// [`Error::WalletCannotPay`], [`Error::OwnerCannotPay`], and those of [`DeviceAuthority::authorize`] and
+		/// [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::Joined`].
 		#[pallet::call_index(4)]
-		#[pallet::weight(T::WeightInfo::join().saturating_add(T::Devices::weight()))]
+		#[pallet::weight(
+			T::WeightInfo::join()
+				.saturating_add(T::Devices::weight())
+				.saturating_add(T::SpendLimit::weight())
+		)]
 		pub fn join(
 			origin: OriginFor<T>,
 			market: MarketId,
@@ -819,7 +824,7 @@ pub mod pallet {
 		#[pallet::weight(
 			T::WeightInfo::top_up()
 				.saturating_add(T::Devices::weight())
-				.saturating_add(T::Spending::weight())
+				.saturating_add(T::SpendLimit::weight())
 		)]
 		pub fn top_up(
 			origin: OriginFor<T>,

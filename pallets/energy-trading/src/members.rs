@@ -53,22 +53,24 @@ impl<T: Config> Pallet<T> {
 		Members::<T>::get(market, device).is_some_and(|member| member.state == MemberState::Leaving)
 	}
 
-	/// Holds the deposit on the wallet. What the wallet lacks comes from the owner, if the owner signs.
+	/// Holds the deposit on the wallet. What the wallet lacks comes from the owner, if the owner signs; if somebody
+	/// else does, the deposit counts on the owner's budget.
 	fn take_deposit(who: &AccountId, wallet: &DeviceId) -> Result<Balance, DispatchError> {
 		let deposit = Self::membership_deposit();
 		let free = T::Currency::reducible_balance(wallet, Preserve, Polite);
 		// A registered wallet has the existential deposit.
 		let lacking = deposit.saturating_sub(free);
+		let by_owner = T::Devices::owner(wallet).as_ref() == Some(who);
 		if lacking > 0 {
-			ensure!(
-				T::Devices::owner(wallet).as_ref() == Some(who),
-				Error::<T>::WalletCannotPay
-			);
+			ensure!(by_owner, Error::<T>::WalletCannotPay);
 			ensure!(
 				T::Currency::reducible_balance(who, Preserve, Polite) >= lacking,
 				Error::<T>::OwnerCannotPay
 			);
 			T::Currency::transfer(who, wallet, lacking, Preserve)?;
+		}
+		if !by_owner {
+			T::SpendLimit::spend(wallet, deposit)?;
 		}
 		T::Currency::hold(&HoldReason::MembershipDeposit.into(), wallet, deposit)?;
 		Ok(deposit)
@@ -198,7 +200,7 @@ impl<T: Config> Pallet<T> {
 		);
 		if T::Devices::owner(&device).as_ref() != Some(who) {
 			// What is withdrawn later does not come back to the budget: a key could move it round and round.
-			T::Spending::spend(&device, amount)?;
+			T::SpendLimit::spend(&device, amount)?;
 		}
 		T::Currency::transfer(&device, &Self::market_account(market), amount, Preserve)?;
 		// All money there is fits 128 bits.

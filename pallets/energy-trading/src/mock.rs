@@ -136,6 +136,8 @@ impl pallet_device_identity::Config for Test {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type DepositPrice = StatePrice;
+	type SpendLimit = Budgets;
+	type OnEnded = ();
 	type OtherDeposits = OtherDeposits;
 	type TombstonePrice = TombstonePrice;
 	type MaxKeys = MaxKeys;
@@ -148,6 +150,7 @@ impl pallet_device_identity::Config for Test {
 
 impl pallet_telemetry::Config for Test {
 	type Devices = Identity;
+	type SpendLimit = Budgets;
 	type Currency = Balances;
 	type DepositPrice = StatePrice;
 	type TombstonePrice = TombstonePrice;
@@ -165,7 +168,7 @@ impl pallet_telemetry::Config for Test {
 impl pallet_energy_trading::Config for Test {
 	type Devices = Identity;
 	type Streams = Telemetry;
-	type Spending = Budgets;
+	type SpendLimit = Budgets;
 	type Currency = Balances;
 	type DepositPrice = StatePrice;
 	type Time = Timestamp;

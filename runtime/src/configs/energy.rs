@@ -17,7 +17,7 @@ parameter_types! {
 impl pallet_energy_trading::Config for Runtime {
 	type Devices = DeviceIdentity;
 	type Streams = Telemetry;
-	type Spending = FeeSponsorship;
+	type SpendLimit = FeeSponsorship;
 	type Currency = Balances;
 	type DepositPrice = StatePrice;
 	type Time = Timestamp;

@@ -55,6 +55,9 @@ fn a_device_joins_and_is_admitted_from_the_next_slot_on() {
 fn a_key_with_manage_joins_and_leaves_for_its_device() {
 	trade(|| {
 		let home = home(1);
+		let join = || EnergyTrading::join(signed(&home.account()), MARKET, None, home.import, home.export);
+		assert_noop!(join(), budgets::Error::<Test>::BudgetExceeded);
+		budgets::Left::<Test>::insert(&home.id, EnergyTrading::membership_deposit());
 		assert_ok!(EnergyTrading::join(
 			signed(&home.account()),
 			MARKET,
@@ -458,6 +461,7 @@ fn operators_of_a_device_do_what_they_were_granted() {
 			missing
 		);
 		grant(true, false);
+		budgets::Left::<Test>::insert(&home.id, EnergyTrading::membership_deposit());
 		assert_ok!(EnergyTrading::join(
 			signed(&OTHER),
 			MARKET,
