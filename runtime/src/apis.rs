@@ -1,9 +1,9 @@
 //! Runtime APIs: what the node and its clients call without a transaction.
 
 use crate::{
-	AccountId, Aura, Balance, Block, DeviceIdentity, Executive, FeeSponsorship, Grandpa, InherentDataExt,
-	Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, Telemetry, TransactionPayment,
-	VERSION, genesis_presets,
+	AccountId, Aura, Balance, Block, DeviceIdentity, EnergyTrading, Executive, FeeSponsorship, Grandpa,
+	InherentDataExt, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, Telemetry,
+	TransactionPayment, VERSION, genesis_presets,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -11,13 +11,16 @@ use frame_support::{
 	weights::Weight,
 };
 use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId};
+use m2m_auction::{Clearing, PricePerKwh, Pricing, Side, Slot};
 use m2m_device::{DeviceId, DeviceInspect, Production, Topic, UnixMs};
 use m2m_did::{DidKey, DidRecord};
 use m2m_merkle::ReadingProof;
 use m2m_runtime_api::{
-	AttestationDetails, BatchDetails, BudgetRest, DeviceDetails, MAX_ISSUERS, Remaining, SponsoredRest,
-	SponsorshipDetails,
+	AttestationDetails, BatchDetails, BookDetails, BudgetRest, ClearedSlotDetails, ClearingDetails,
+	DeviceDetails, EntryDetails, MAX_ISSUERS, MarketDetails, MarketParameters, MemberDetails,
+	MembershipState, Remaining, SponsoredRest, SponsorshipDetails, TickDetails,
 };
+use pallet_energy_trading::MemberState;
 use sp_api::impl_runtime_apis;
 use sp_consensus_aura::sr25519::AuthorityId as AuraId;
 use sp_consensus_grandpa::AuthorityId as GrandpaId;
@@ -29,6 +32,17 @@ use sp_runtime::{
 };
 use sp_session::OpaqueGeneratedSessionKeys;
 use sp_version::RuntimeVersion;
+
+/// A clearing in prices.
+fn clearing_details(pricing: &Pricing, clearing: &Clearing) -> ClearingDetails {
+	ClearingDetails {
+		price: pricing.grid.price(clearing.tick),
+		volume_wh: clearing.volume_wh,
+		ration: clearing.ration,
+		bids: clearing.bids,
+		asks: clearing.asks,
+	}
+}
 
 impl_runtime_apis! {
 	impl sp_api::Core<Block> for Runtime {
@@ -216,6 +230,121 @@ impl_runtime_apis! {
 
 		fn sponsorships_of(sponsor: AccountId, after: Option<u32>, limit: u32) -> Vec<u32> {
 			FeeSponsorship::sponsorships_of(&sponsor, after, limit)
+		}
+	}
+
+	impl m2m_runtime_api::EnergyApi<Block> for Runtime {
+		fn market(market: u32) -> Option<MarketDetails> {
+			let (record, terms, ledger) = EnergyTrading::market(market)?;
+			let parameters = terms.parameters.iter().map(|(first, parameters)| MarketParameters {
+				first: *first,
+				pricing: parameters.pricing,
+				window_ms: parameters.window.ms,
+				window_blocks: parameters.window.blocks,
+			});
+			Some(MarketDetails {
+				market,
+				operator: record.operator,
+				account: EnergyTrading::market_account(market),
+				slot_seconds: terms.slot.seconds(),
+				parameters: parameters.collect(),
+				meters: terms.meters.map(|meters| (meters.topic, meters.issuers.into_inner())),
+				feeder: terms.feeder.map(|feeder| (feeder.device, feeder.stream, feeder.tolerance)),
+				reserve: ledger.reserve,
+				last_price: ledger.last,
+			})
+		}
+
+		fn markets(after: Option<u32>, limit: u32) -> Vec<u32> {
+			EnergyTrading::markets(after, limit)
+		}
+
+		fn book(market: u32, slot: Slot) -> Option<BookDetails> {
+			let open = EnergyTrading::open_book(market, slot)?;
+			let ticks = |side| {
+				let ticks = (0u8..=u8::MAX).zip(open.book.ticks(side));
+				ticks
+					.filter(|(_, volume)| volume.orders > 0)
+					.map(|(tick, volume)| TickDetails {
+						tick,
+						price: open.pricing.grid.price(tick),
+						wh: volume.wh,
+						orders: volume.orders,
+					})
+					.collect()
+			};
+			Some(BookDetails {
+				bids: ticks(Side::Bid),
+				asks: ticks(Side::Ask),
+				indicative: open.indicative.map(|clearing| clearing_details(&open.pricing, &clearing)),
+				pot: open.pot,
+				due: open.due,
+			})
+		}
+
+		fn clearing(market: u32, slot: Slot) -> Option<ClearedSlotDetails> {
+			let cleared = EnergyTrading::cleared_slot(market, slot)?;
+			Some(ClearedSlotDetails {
+				clearing: cleared.clearing.map(|clearing| clearing_details(&cleared.pricing, &clearing)),
+				grid_fee: cleared.pricing.grid_fee,
+				pot: cleared.pot,
+				orders: cleared.orders,
+			})
+		}
+
+		fn entry(market: u32, slot: Slot, device: DeviceId) -> Option<EntryDetails> {
+			let entry = EnergyTrading::entry(market, slot, &device)?;
+			let grid = EnergyTrading::pricing(market, slot)?.grid;
+			let side = |side| entry.side(side).iter().map(|step| (grid.price(step.limit), step.wh)).collect();
+			Some(EntryDetails {
+				bids: side(Side::Bid),
+				asks: side(Side::Ask),
+			})
+		}
+
+		fn member(market: u32, device: DeviceId) -> Option<MemberDetails> {
+			let member = EnergyTrading::member_of(market, &device)?;
+			Some(MemberDetails {
+				import: member.import,
+				export: member.export,
+				state: match member.state {
+					MemberState::Applied => MembershipState::Applied,
+					MemberState::Admitted { since, point, capacity } => MembershipState::Admitted {
+						since,
+						point,
+						import_capacity: capacity.import,
+						export_capacity: capacity.export,
+					},
+					MemberState::Leaving => MembershipState::Leaving,
+				},
+				orders: member.orders.iter().cloned().collect(),
+				credit: member.credit,
+				unsettled: member.unsettled(),
+			})
+		}
+
+		fn members(market: u32, after: Option<DeviceId>, limit: u32) -> Vec<DeviceId> {
+			EnergyTrading::members(market, after.as_ref(), limit)
+		}
+
+		fn open_slots(market: u32, limit: u32) -> Vec<(Slot, bool)> {
+			EnergyTrading::open_slots(market, limit)
+		}
+
+		fn unsettled_slots(market: u32, limit: u32) -> Vec<Slot> {
+			EnergyTrading::unsettled_slots(market, limit)
+		}
+
+		fn unsettled(
+			market: u32,
+			slot: Slot,
+			after: Option<DeviceId>,
+		) -> (Vec<DeviceId>, Option<DeviceId>) {
+			EnergyTrading::unsettled(market, slot, after.as_ref())
+		}
+
+		fn last_price(market: u32) -> Option<(Slot, PricePerKwh)> {
+			EnergyTrading::last_price(market)
 		}
 	}
 

@@ -1,7 +1,8 @@
 //! Chains to start from. Both use well-known keys and are for development only.
 
 use crate::{
-	AccountId, Balance, BalancesConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys, SudoConfig, UNIT,
+	AccountId, Balance, BalancesConfig, EnergyTradingConfig, RuntimeGenesisConfig, SessionConfig,
+	SessionKeys, SudoConfig, UNIT,
 };
 use alloc::{vec, vec::Vec};
 use frame_support::build_struct_json_patch;
@@ -11,6 +12,10 @@ use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
 
 /// What each development account holds at genesis.
 const ENDOWMENT: Balance = 1_000_000 * UNIT;
+
+/// How far ahead a market's parameters change: a day, and a minute where one developer watches.
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+const DEVELOPMENT_NOTICE_MS: u64 = 60 * 1_000;
 
 /// A validator of a development chain: account and block key are the sr25519 key, finality key the ed25519
 /// key of the same name.
@@ -23,7 +28,11 @@ fn validator(sr25519: Sr25519Keyring, ed25519: Ed25519Keyring) -> (AccountId, Ac
 	(account.clone(), account, keys)
 }
 
-fn genesis(validators: Vec<(AccountId, AccountId, SessionKeys)>, sudo: Option<AccountId>) -> Value {
+fn genesis(
+	validators: Vec<(AccountId, AccountId, SessionKeys)>,
+	sudo: Option<AccountId>,
+	notice_ms: u64,
+) -> Value {
 	build_struct_json_patch!(RuntimeGenesisConfig {
 		balances: BalancesConfig {
 			balances: Sr25519Keyring::iter()
@@ -33,6 +42,7 @@ fn genesis(validators: Vec<(AccountId, AccountId, SessionKeys)>, sudo: Option<Ac
 		},
 		session: SessionConfig { keys: validators },
 		sudo: SudoConfig { key: sudo },
+		energy_trading: EnergyTradingConfig { notice_ms },
 	})
 }
 
@@ -42,6 +52,7 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 		sp_genesis_builder::DEV_RUNTIME_PRESET => genesis(
 			vec![validator(Sr25519Keyring::Alice, Ed25519Keyring::Alice)],
 			Some(Sr25519Keyring::Alice.to_account_id()),
+			DEVELOPMENT_NOTICE_MS,
 		),
 		sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET => genesis(
 			vec![
@@ -51,6 +62,7 @@ pub fn get_preset(id: &PresetId) -> Option<Vec<u8>> {
 				validator(Sr25519Keyring::Dave, Ed25519Keyring::Dave),
 			],
 			None,
+			DAY_MS,
 		),
 		_ => return None,
 	};

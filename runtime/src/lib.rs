@@ -198,4 +198,6 @@ mod runtime {
 	pub type Telemetry = pallet_telemetry;
 	#[runtime::pallet_index(22)]
 	pub type FeeSponsorship = pallet_fee_sponsorship;
+	#[runtime::pallet_index(23)]
+	pub type EnergyTrading = pallet_energy_trading;
 }

@@ -23,6 +23,7 @@ fn pallet_indices_are_pinned() {
 		(DeviceIdentity::name(), DeviceIdentity::index(), 20),
 		(Telemetry::name(), Telemetry::index(), 21),
 		(FeeSponsorship::name(), FeeSponsorship::index(), 22),
+		(EnergyTrading::name(), EnergyTrading::index(), 23),
 	];
 	for (name, index, pinned) in indices {
 		assert_eq!(index, pinned, "{name}");
@@ -96,6 +97,25 @@ fn call_indices_are_pinned() {
 			(7, "clear_budget"),
 		]
 	);
+	assert_eq!(
+		calls::<pallet_energy_trading::Call<Runtime>>(),
+		[
+			(0, "create_market"),
+			(1, "set_parameters"),
+			(2, "set_feeder"),
+			(3, "hand_over"),
+			(4, "join"),
+			(5, "admit"),
+			(6, "set_order"),
+			(7, "top_up"),
+			(8, "withdraw_credit"),
+			(9, "leave"),
+			(10, "remove_member"),
+			(11, "clear"),
+			(12, "settle"),
+			(13, "withdraw_reserve"),
+		]
+	);
 }
 
 #[test]
@@ -107,6 +127,7 @@ fn storage_prefixes_are_pinned() {
 		("DeviceIdentity", DeviceIdentity::name_hash()),
 		("Telemetry", Telemetry::name_hash()),
 		("FeeSponsorship", FeeSponsorship::name_hash()),
+		("EnergyTrading", EnergyTrading::name_hash()),
 	] {
 		assert_eq!(prefix, sp_io::hashing::twox_128(name.as_bytes()), "{name}");
 	}
@@ -175,6 +196,7 @@ fn state_of_devices_and_streams_has_a_bounded_size() {
 		.into_iter()
 		.chain(Telemetry::storage_info())
 		.chain(FeeSponsorship::storage_info())
+		.chain(EnergyTrading::storage_info())
 	{
 		let name = String::from_utf8_lossy(&info.storage_name).into_owned();
 		let size = info.max_size.unwrap_or_else(|| panic!("{name} is not bounded"));

@@ -111,24 +111,23 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// True if one of `issuers` vouches for the device now, see `DeviceInspect::has_attestation`.
-	pub(crate) fn is_attested(
+	/// The claim of the first of `issuers` who vouches for the device now, see `DeviceInspect::has_attestation`.
+	pub(crate) fn standing_claim(
 		device: &DeviceId,
 		topic: Topic,
 		issuers: &[AccountId],
 		same_owner: bool,
-	) -> bool {
-		let Some(record) = Devices::<T>::get(device) else {
-			return false;
-		};
+	) -> Option<H256> {
+		let record = Devices::<T>::get(device)?;
 		let now = Self::now();
 		issuers
 			.iter()
 			.filter_map(|issuer| Attestations::<T>::get((device, topic, issuer)))
-			.any(|attestation| {
+			.find(|attestation| {
 				attestation.counts(now, record.auth_version)
 					&& (!same_owner || attestation.generation == record.generation)
 			})
+			.map(|attestation| attestation.claim)
 	}
 
 	/// The attestations of a device, valid or not and also of a retired one, in the fixed order of their storage keys:

@@ -6,6 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use m2m_device::{AccountId, DeviceId, DeviceInspect, DeviceStatus, KeyRecord, Production, Topic};
+use sp_core::H256;
 
 /// Most items in one page of [`Pallet::devices_of`] and [`Pallet::attestations`].
 pub const MAX_PAGE: u32 = 256;
@@ -37,7 +38,16 @@ impl<T: Config> DeviceInspect for Pallet<T> {
 	}
 
 	fn has_attestation(device: &DeviceId, topic: Topic, issuers: &[AccountId], same_owner: bool) -> bool {
-		Self::is_attested(device, topic, issuers, same_owner)
+		Self::standing_claim(device, topic, issuers, same_owner).is_some()
+	}
+
+	fn attested_claim(
+		device: &DeviceId,
+		topic: Topic,
+		issuers: &[AccountId],
+		same_owner: bool,
+	) -> Option<H256> {
+		Self::standing_claim(device, topic, issuers, same_owner)
 	}
 
 	fn production(key: &AccountId) -> Option<Production> {

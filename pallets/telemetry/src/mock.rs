@@ -162,6 +162,9 @@ pub mod fleet {
 		fn has_attestation(_: &DeviceId, _: Topic, _: &[AccountId], _: bool) -> bool {
 			false
 		}
+		fn attested_claim(_: &DeviceId, _: Topic, _: &[AccountId], _: bool) -> Option<sp_core::H256> {
+			None
+		}
 		fn production(_: &AccountId) -> Option<Production> {
 			None
 		}

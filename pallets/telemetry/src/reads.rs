@@ -2,9 +2,17 @@
 
 use crate::{Anchors, ClosedStreams, Config, Heads, Pallet, Streams};
 use alloc::vec::Vec;
-use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId, StreamSpec};
+use m2m_anchor::{
+	AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId, StreamInspect, StreamSpec,
+};
 use m2m_device::{DeviceId, UnixMs};
 use m2m_merkle::{Hash, ReadingProof};
+
+impl<T: Config> StreamInspect for Pallet<T> {
+	fn open_stream_spec(device: &DeviceId, stream: StreamId) -> Option<StreamSpec> {
+		Streams::<T>::get(device, stream).map(|record| record.spec)
+	}
+}
 
 impl<T: Config> Pallet<T> {
 	/// Numbers of the device's open streams, in ascending order.

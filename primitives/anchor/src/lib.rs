@@ -14,5 +14,6 @@ pub mod stream;
 pub use anchor::{Anchor, AnchorFlags, AnchorProof, AnchorRecord, ProofFault, Summary};
 pub use envelope::{AnchorItem, MAX_ITEMS, SignedAnchors};
 pub use stream::{
-	AnchoredReadings, Coverage, OnAnchored, StreamDetails, StreamId, StreamKind, StreamSpec, Unit,
+	AnchoredReadings, Coverage, OnAnchored, StreamDetails, StreamId, StreamInspect, StreamKind, StreamSpec,
+	Unit,
 };

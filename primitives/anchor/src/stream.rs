@@ -93,6 +93,12 @@ impl OnAnchored for () {
 	}
 }
 
+/// Read access to streams, for other pallets.
+pub trait StreamInspect {
+	/// The fixed properties of an open stream; `None` if there is none or it was closed.
+	fn open_stream_spec(device: &DeviceId, stream: StreamId) -> Option<StreamSpec>;
+}
+
 /// A stream as clients see it.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct StreamDetails {

@@ -114,6 +114,7 @@
 pub mod book;
 pub mod clearing;
 pub mod order;
+pub mod price_order;
 pub mod pricing;
 pub mod settlement;
 pub mod slot;
@@ -121,6 +122,7 @@ pub mod slot;
 pub use book::{Book, PAGE_TICKS, PAGES, TickPage, TickVolume, VolumeFault};
 pub use clearing::{Clearing, Ration, clear};
 pub use order::{Covered, MAX_STEPS, OrderFault, Side, StandingOrder, Step, Steps, spread};
+pub use price_order::{PriceOrder, PriceStep, PriceSteps};
 pub use pricing::{MAX_PRICE, MAX_TICKS, Pricing, PricingFault, TickGrid};
 pub use settlement::{Settlement, cost, settle};
 pub use slot::{Slot, SlotLength};

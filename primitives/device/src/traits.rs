@@ -3,6 +3,7 @@
 use crate::{AccountId, DeviceId, DevicePublic, Production, Roles, Topic, UnixMs};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
+use sp_core::H256;
 use sp_runtime::{DispatchError, Weight};
 
 /// Life-cycle status of a device.
@@ -129,6 +130,14 @@ pub trait DeviceInspect {
 	/// True if one of `issuers` vouches for the device under `topic`: not expired, not revoked, and given for the keys
 	/// that sign telemetry today. With `same_owner` it must also have been given under the present owner.
 	fn has_attestation(device: &DeviceId, topic: Topic, issuers: &[AccountId], same_owner: bool) -> bool;
+	/// What the first of `issuers` that vouches for the device under `topic` says: the hash of the claim. The rules are
+	/// those of [`Self::has_attestation`].
+	fn attested_claim(
+		device: &DeviceId,
+		topic: Topic,
+		issuers: &[AccountId],
+		same_owner: bool,
+	) -> Option<H256>;
 	/// Where a key was made, if somebody proved it and the manufacturer did not revoke the batch.
 	fn production(key: &AccountId) -> Option<Production>;
 }

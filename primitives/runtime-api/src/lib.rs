@@ -9,6 +9,7 @@ extern crate alloc;
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails, StreamId};
+use m2m_auction::{PriceOrder, PricePerKwh, Pricing, Ration, Slot, Tick};
 pub use m2m_device::AttestationDetails;
 use m2m_device::{
 	AccountId, Beneficiary, DeviceId, DeviceStatus, KeyRecord, Operator, Production, Service, Topic,
@@ -147,6 +148,147 @@ pub struct SponsorshipDetails {
 	pub closed: bool,
 }
 
+/// A market as clients see it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct MarketDetails {
+	/// Its number.
+	pub market: u32,
+	/// Who runs it.
+	pub operator: AccountId,
+	/// The account that holds its money.
+	pub account: AccountId,
+	/// Length of its delivery slots.
+	pub slot_seconds: u32,
+	/// Parameters by the first slot for which they hold, oldest first. The last one may be yet to come.
+	pub parameters: Vec<MarketParameters>,
+	/// Topic and issuers by which meters are certified; `None` if all meters are taken.
+	pub meters: Option<(Topic, Vec<AccountId>)>,
+	/// Device, stream and tolerance in Wh of the feeder meter, if there is one.
+	pub feeder: Option<(DeviceId, StreamId, u64)>,
+	/// Grid fees and rounding remainders that the operator has not withdrawn.
+	pub reserve: u128,
+	/// The latest slot that traded and was settled wholly, with its price.
+	pub last_price: Option<(Slot, PricePerKwh)>,
+}
+
+/// One version of a market's parameters.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct MarketParameters {
+	/// The first slot for which they hold.
+	pub first: Slot,
+	/// Tariffs, price grid and grid fee.
+	pub pricing: Pricing,
+	/// How long a slot can be reported after its end, in milliseconds.
+	pub window_ms: u32,
+	/// And in blocks after the first one that saw its end.
+	pub window_blocks: u8,
+}
+
+/// The orders at one tick.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct TickDetails {
+	/// The tick.
+	pub tick: Tick,
+	/// Its price per kWh.
+	pub price: PricePerKwh,
+	/// Sum of the orders in Wh.
+	pub wh: u64,
+	/// Their number.
+	pub orders: u32,
+}
+
+/// The book of a slot that is not cleared.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct BookDetails {
+	/// Ticks with bids, lowest first.
+	pub bids: Vec<TickDetails>,
+	/// Ticks with asks, lowest first.
+	pub asks: Vec<TickDetails>,
+	/// What clearing would find now; `None` if nothing would trade.
+	pub indicative: Option<ClearingDetails>,
+	/// What bids have set aside.
+	pub pot: u128,
+	/// True if the window is over: the book cannot change and can be cleared.
+	pub due: bool,
+}
+
+/// The result of a slot.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct ClearingDetails {
+	/// The price per kWh.
+	pub price: PricePerKwh,
+	/// Wh that trade.
+	pub volume_wh: u128,
+	/// How the longer side shares at the price.
+	pub ration: Option<Ration>,
+	/// Number of bids at the price or better.
+	pub bids: u64,
+	/// Number of asks at the price or better.
+	pub asks: u64,
+}
+
+/// A slot that is cleared and not settled wholly.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct ClearedSlotDetails {
+	/// The result; `None` if nothing trades.
+	pub clearing: Option<ClearingDetails>,
+	/// The grid fee per kWh.
+	pub grid_fee: PricePerKwh,
+	/// What is left of its pot.
+	pub pot: u128,
+	/// How many orders are not settled.
+	pub orders: u64,
+}
+
+/// How a device stands in the book of a slot: prices per kWh and Wh.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct EntryDetails {
+	/// Its bids.
+	pub bids: Vec<(PricePerKwh, u32)>,
+	/// Its asks.
+	pub asks: Vec<(PricePerKwh, u32)>,
+}
+
+/// Where a membership stands.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum MembershipState {
+	/// The operator has not answered.
+	#[codec(index = 0)]
+	Applied,
+	/// Trades.
+	#[codec(index = 1)]
+	Admitted {
+		/// First slot that counts.
+		since: Slot,
+		/// The metering point.
+		point: H256,
+		/// Most Wh that count in a slot of what it takes.
+		import_capacity: u32,
+		/// Most Wh that count in a slot of what it gives.
+		export_capacity: u32,
+	},
+	/// Trades no more; entries wait for settlement.
+	#[codec(index = 2)]
+	Leaving,
+}
+
+/// A membership as clients see it.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct MemberDetails {
+	/// Stream of what it takes.
+	pub import: StreamId,
+	/// Stream of what it gives.
+	pub export: StreamId,
+	/// Where it stands.
+	pub state: MembershipState,
+	/// Standing orders by the first slot for which they hold, oldest first. The last one may be yet to come.
+	pub orders: Vec<(Slot, PriceOrder)>,
+	/// Its money in the market.
+	pub credit: u128,
+	/// How many of its entries are not settled.
+	pub unsettled: u32,
+}
+
 /// Most issuers that `DeviceApi::has_attestation` looks at.
 pub const MAX_ISSUERS: usize = 16;
 
@@ -197,6 +339,34 @@ sp_api::decl_runtime_apis! {
 		fn sponsorship(sponsorship: u32) -> Option<SponsorshipDetails>;
 		/// The sponsorships of a sponsor in a fixed order, at most `limit` (capped at 256) after `after`.
 		fn sponsorships_of(sponsor: AccountId, after: Option<u32>, limit: u32) -> Vec<u32>;
+	}
+
+	/// Markets for metered energy.
+	pub trait EnergyApi {
+		/// One market.
+		fn market(market: u32) -> Option<MarketDetails>;
+		/// Numbers of markets, at most `limit` (capped at 256) after `after`.
+		fn markets(after: Option<u32>, limit: u32) -> Vec<u32>;
+		/// The book of a slot that was reported and is not cleared.
+		fn book(market: u32, slot: Slot) -> Option<BookDetails>;
+		/// A slot that is cleared and not settled wholly.
+		fn clearing(market: u32, slot: Slot) -> Option<ClearedSlotDetails>;
+		/// How a device stands in the book of a slot, until it is settled.
+		fn entry(market: u32, slot: Slot, device: DeviceId) -> Option<EntryDetails>;
+		/// One membership.
+		fn member(market: u32, device: DeviceId) -> Option<MemberDetails>;
+		/// Members of a market in a fixed order, at most `limit` (capped at 256) after `after`.
+		fn members(market: u32, after: Option<DeviceId>, limit: u32) -> Vec<DeviceId>;
+		/// Slots that were reported and are not cleared, oldest first, each with whether it can be cleared: at most
+		/// `limit` (capped at 256).
+		fn open_slots(market: u32, limit: u32) -> Vec<(Slot, bool)>;
+		/// Slots that are cleared and not settled wholly, in no order: at most `limit` (capped at 256).
+		fn unsettled_slots(market: u32, limit: u32) -> Vec<Slot>;
+		/// Members with an entry in a slot that is not settled, among the next 256 members after `after`. The second
+		/// value is where to go on, `None` at the end.
+		fn unsettled(market: u32, slot: Slot, after: Option<DeviceId>) -> (Vec<DeviceId>, Option<DeviceId>);
+		/// The latest slot that traded and was settled wholly, with its price.
+		fn last_price(market: u32) -> Option<(Slot, PricePerKwh)>;
 	}
 
 	/// Streams, anchors and proofs.

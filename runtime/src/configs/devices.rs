@@ -1,8 +1,8 @@
 //! Devices and what they measure.
 
 use crate::{
-	Balance, Balances, DeviceIdentity, FeeSponsorship, MILLI_UNIT, Runtime, RuntimeHoldReason, System,
-	Timestamp, deposit,
+	Balance, Balances, DeviceIdentity, EnergyTrading, FeeSponsorship, MILLI_UNIT, Runtime, RuntimeHoldReason,
+	System, Timestamp, deposit,
 };
 use frame_support::{
 	parameter_types,
@@ -14,9 +14,13 @@ parameter_types! {
 	pub const StateByteDeposit: Balance = deposit(0, 1);
 	/// The chain keeps the hash of block 0 for ever.
 	pub Genesis: [u8; 32] = System::block_hash(0).0;
-	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams.
+	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams and
+	/// memberships.
 	pub const OtherDeposits: &'static [RuntimeHoldReason] =
-		&[RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit)];
+		&[
+			RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit),
+			RuntimeHoldReason::EnergyTrading(pallet_energy_trading::HoldReason::MembershipDeposit),
+		];
 }
 
 /// Price of state: so much for an item and so much for a byte.
@@ -50,7 +54,7 @@ impl pallet_telemetry::Config for Runtime {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type SpendLimit = FeeSponsorship;
-	type OnAnchored = ();
+	type OnAnchored = EnergyTrading;
 	type MaxStreams = ConstU32<16>;
 	type MaxRetention = ConstU16<256>;
 	type MaxEnvelopes = ConstU32<64>;

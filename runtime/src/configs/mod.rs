@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod consensus;
 pub mod devices;
+pub mod energy;
 pub mod money;
 pub mod sponsorship;
 pub mod system;
