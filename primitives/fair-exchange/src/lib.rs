@@ -70,18 +70,21 @@
 extern crate alloc;
 
 pub mod check;
+pub mod claims;
 pub mod evidence;
 mod frontier;
 pub mod key;
 pub mod leaf;
+pub mod market;
 pub mod range;
 pub mod seal;
 pub mod terms;
 
 pub use check::{Checker, DeliveryFault, Edges, OpenFault, Opened, Opener};
+pub use claims::{Claim, ClaimEvidence, ClaimFault, ClaimKind, Claims};
 pub use evidence::{MAX_PATH, NotGuilty, SaleEvidence, SoldLeaf};
 pub use key::{Blind, BlindedKey, SealingKey};
 pub use leaf::SealedLeaf;
 pub use range::{Place, RangeFault, SaleRange, SoldAnchor, SoldAnchors};
 pub use seal::{SealFault, Sealer};
-pub use terms::{ListingId, SaleId, SaleTerms, SignedTerms};
+pub use terms::{CountersignedTerms, ListingId, SaleId, SaleTerms, SignedTerms};
