@@ -743,7 +743,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::BondAdded`].
 		#[pallet::call_index(3)]
-		#[pallet::weight(T::WeightInfo::add_bond().saturating_add(Self::trading_weight()))]
+		#[pallet::weight(T::WeightInfo::add_bond().saturating_add(Pallet::<T>::trading_weight()))]
 		pub fn add_bond(origin: OriginFor<T>, seller: Option<DeviceId>, amount: Balance) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			let seller = T::Devices::participant(&who, seller.as_ref(), Action::Trade)?;
@@ -816,16 +816,16 @@ pub mod pallet {
 		/// ## Errors
 		/// In the order in which they are checked: those of [`DeviceAuthority::participant`];
 		/// [`Error::NotBuyer`]; [`Error::BuyerIsSeller`]; [`Error::TermsUsed`]; [`Error::TermsExpired`],
-		/// [`Error::ValidTooLong`]; [`Error::WindowOutOfBounds`]; [`Error::UnknownListing`],
-		/// [`Error::StaleVersion`], [`Error::NotAsListed`]; [`Error::PriceTooHigh`], [`Error::PriceTooLow`];
-		/// [`Error::GenerationMismatch`], [`Error::DeviceNotActive`], [`Error::BeforeGeneration`];
-		/// [`Error::SignerMayNotSell`], [`Error::BadSignature`]; [`Error::BondTooSmall`]; those of
-		/// [`SpendLimit::spend`]; [`Error::CannotPay`].
+		/// [`Error::ValidTooLong`]; [`Error::WindowOutOfBounds`]; [`Error::PriceTooLow`];
+		/// [`Error::UnknownListing`], [`Error::StaleVersion`], [`Error::NotAsListed`],
+		/// [`Error::PriceTooHigh`]; [`Error::GenerationMismatch`], [`Error::DeviceNotActive`], [`Error::BeforeGeneration`];
+		/// [`Error::SignerMayNotSell`], [`Error::BadSignature`]; those of [`SpendLimit::spend`];
+		/// [`Error::CannotPay`]; [`Error::BondTooSmall`].
 		///
 		/// ## Events
 		/// [`Event::Purchased`].
 		#[pallet::call_index(6)]
-		#[pallet::weight(Self::purchase_weight())]
+		#[pallet::weight(Pallet::<T>::purchase_weight())]
 		pub fn purchase(
 			origin: OriginFor<T>,
 			buyer: Option<DeviceId>,
@@ -875,7 +875,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::SaleSettled`].
 		#[pallet::call_index(8)]
-		#[pallet::weight(T::WeightInfo::accept().saturating_add(Self::ending_weight()))]
+		#[pallet::weight(T::WeightInfo::accept().saturating_add(Pallet::<T>::ending_weight()))]
 		pub fn accept(
 			origin: OriginFor<T>,
 			buyer: Option<DeviceId>,
@@ -1022,7 +1022,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::Subscribed`].
 		#[pallet::call_index(13)]
-		#[pallet::weight(T::WeightInfo::subscribe().saturating_add(Self::trading_weight()))]
+		#[pallet::weight(T::WeightInfo::subscribe().saturating_add(Pallet::<T>::trading_weight()))]
 		pub fn subscribe(
 			origin: OriginFor<T>,
 			subscriber: Option<DeviceId>,

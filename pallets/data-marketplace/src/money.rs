@@ -38,8 +38,8 @@ impl<T: Config> Pallet<T> {
 
 	/// Frees what is held. Whoever has a hold can receive, so this frees all of it.
 	pub(crate) fn release(reason: HoldReason, who: &AccountId, amount: Balance) {
-		let _freed = T::Currency::release(&reason.into(), who, amount, Precision::BestEffort);
-		debug_assert_eq!(_freed, Ok(amount), "a hold is always free to go");
+		let freed = T::Currency::release(&reason.into(), who, amount, Precision::BestEffort);
+		debug_assert_eq!(freed, Ok(amount), "a hold is always free to go");
 	}
 
 	/// Moves held money into another account's free money. Returns how much arrived: all or nothing. Locks of

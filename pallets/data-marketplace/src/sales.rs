@@ -80,7 +80,7 @@ impl<T: Config> Pallet<T> {
 		Self::lock_cover(&record)?;
 		if let Some(pool) = record.payout.pool() {
 			// The seller manages the pool, so nobody else makes it busy.
-			Pools::<T>::try_mutate(pool, |pool| {
+			Pools::<T>::try_mutate(pool, |pool| -> Result<(), Error<T>> {
 				let pool = pool.as_mut().ok_or(Error::<T>::UnknownPool)?;
 				pool.open_sales = pool
 					.open_sales
