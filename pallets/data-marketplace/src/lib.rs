@@ -1280,10 +1280,7 @@ pub mod pallet {
 		}
 
 		/// Whoever acts for a participant in its own interest: as a trader, or else to wind down.
-		fn trader_or_closer(
-			who: &AccountId,
-			device: Option<&DeviceId>,
-		) -> Result<AccountId, DispatchError> {
+		fn trader_or_closer(who: &AccountId, device: Option<&DeviceId>) -> Result<AccountId, DispatchError> {
 			T::Devices::participant(who, device, Action::Trade)
 				.or_else(|_| T::Devices::participant(who, device, Action::Close))
 		}

@@ -53,10 +53,7 @@ pub mod budgets {
 				.checked_sub(amount)
 				.ok_or(Error::<T>::BudgetExceeded)?;
 			Left::<T>::insert(device, left);
-			Ok(BudgetPeriod {
-				budget: 3,
-				number: 1,
-			})
+			Ok(BudgetPeriod { budget: 3, number: 1 })
 		}
 		fn unspend(device: &DeviceId, amount: u128, period: BudgetPeriod) {
 			assert_eq!((period.budget, period.number), (3, 1));
@@ -612,7 +609,10 @@ impl Shop {
 			generation: <Identity as m2m_device::DeviceInspect>::generation(&self.device).unwrap_or_default(),
 			range: SaleRange {
 				stream: self.stream,
-				first: Place { seq: *first, index: 1 },
+				first: Place {
+					seq: *first,
+					index: 1,
+				},
 				last: Place {
 					seq: *last,
 					index: newest.len() as u32 - 2,
@@ -677,7 +677,10 @@ impl Shop {
 		let mut pairs = Vec::new();
 		let mut delivered = Vec::new();
 		for (position, place) in (0..).zip(sold.places()) {
-			let salt = reading::salt(&batch_secret(&[9; 32], terms.range.stream, place.seq), place.index);
+			let salt = reading::salt(
+				&batch_secret(&[9; 32], terms.range.stream, place.seq),
+				place.index,
+			);
 			let reading = self.batches[&place.seq].readings()[place.index as usize];
 			let mut leaf = sealer.seal(&salt, &reading).expect("the range has this leaf");
 			alter(position, &mut leaf);
@@ -854,7 +857,10 @@ pub fn state() -> Vec<(Vec<u8>, Vec<u8>)> {
 	let mut pairs = Vec::new();
 	let mut key = prefix.clone();
 	while let Some(next) = sp_io::storage::next_key(&key).filter(|next| next.starts_with(&prefix)) {
-		pairs.push((next.clone(), sp_io::storage::get(&next).expect("the key is there").to_vec()));
+		pairs.push((
+			next.clone(),
+			sp_io::storage::get(&next).expect("the key is there").to_vec(),
+		));
 		key = next;
 	}
 	pairs

@@ -15,10 +15,7 @@ use frame_support::{
 };
 use m2m_device::AccountId;
 use m2m_fair_exchange::market::{Pool, PoolId, PoolMember};
-use sp_runtime::{
-	DispatchResult, Saturating,
-	traits::AccountIdConversion,
-};
+use sp_runtime::{DispatchResult, Saturating, traits::AccountIdConversion};
 
 /// The index counts in units of one over this. With at most 2^32 shares in all, rounding costs a member less than one
 /// unit of money a sale.
@@ -129,13 +126,8 @@ impl<T: Config> Pallet<T> {
 	/// Pays from the pool what the member can receive: all or nothing. True if it was paid.
 	fn pay_member(pool: PoolId, member: &AccountId, amount: Balance) -> bool {
 		let paid = amount > 0
-			&& T::Currency::transfer(
-				&Self::pool_account(pool),
-				member,
-				amount,
-				Preservation::Preserve,
-			)
-			.is_ok();
+			&& T::Currency::transfer(&Self::pool_account(pool), member, amount, Preservation::Preserve)
+				.is_ok();
 		if paid {
 			Self::deposit_event(Event::ShareClaimed {
 				pool,
@@ -152,10 +144,7 @@ impl<T: Config> Pallet<T> {
 		let mut entry = PoolMembers::<T>::get(pool, &member).ok_or(Error::<T>::NothingOwed)?;
 		let amount = owed(&entry, record.index);
 		ensure!(amount > 0, Error::<T>::NothingOwed);
-		ensure!(
-			Self::pay_member(pool, &member, amount),
-			Error::<T>::CannotReceive
-		);
+		ensure!(Self::pay_member(pool, &member, amount), Error::<T>::CannotReceive);
 		entry.owed = 0;
 		entry.index = record.index;
 		PoolMembers::<T>::insert(pool, &member, entry);

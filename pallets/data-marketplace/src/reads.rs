@@ -82,9 +82,9 @@ impl<T: Config> Pallet<T> {
 
 	/// A sale that is open, or that ended before `expires`, the last block of its terms.
 	pub fn sale(sale: SaleId, expires: u32) -> Option<SaleStatus> {
-		Sales::<T>::get(sale).map(SaleStatus::Open).or_else(|| {
-			Marks::<T>::contains_key(mark(expires, sale)).then_some(SaleStatus::Ended)
-		})
+		Sales::<T>::get(sale)
+			.map(SaleStatus::Open)
+			.or_else(|| Marks::<T>::contains_key(mark(expires, sale)).then_some(SaleStatus::Ended))
 	}
 
 	/// Bond and record of a seller.

@@ -120,10 +120,7 @@ impl<T: Config> Pallet<T> {
 		let mut record = Sales::<T>::get(sale).ok_or(Error::<T>::UnknownSale)?;
 		ensure!(record.key.is_none(), Error::<T>::AlreadyRevealed);
 		ensure!(Self::now() <= record.deadline, Error::<T>::RevealTooLate);
-		ensure!(
-			key.commitment() == record.key_commitment,
-			Error::<T>::WrongKey
-		);
+		ensure!(key.commitment() == record.key_commitment, Error::<T>::WrongKey);
 		record.key = Some(key);
 		record.deadline = Self::now().saturating_add(record.dispute_window);
 		let deadline = record.deadline;

@@ -2,8 +2,8 @@
 //! and what even the seller could not take would stay with the buyer.
 
 use crate::{
-	Balance, Config, Error, Event, HoldReason, MAX_SETTLED, Marks, Pallet, Pools, Sales,
-	pools::INDEX_SCALE, sales::mark,
+	Balance, Config, Error, Event, HoldReason, MAX_SETTLED, Marks, Pallet, Pools, Sales, pools::INDEX_SCALE,
+	sales::mark,
 };
 use frame_support::{BoundedVec, ensure, traits::ConstU32};
 use m2m_device::AccountId;

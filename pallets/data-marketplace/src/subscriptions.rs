@@ -35,9 +35,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(cap > 0 && amount > 0, Error::<T>::ZeroAmount);
 		ensure!(ends > Self::now(), Error::<T>::SubscriptionOver);
 		let subscription = NextSubscription::<T>::get();
-		let next = subscription
-			.checked_add(1)
-			.ok_or(Error::<T>::NumbersExhausted)?;
+		let next = subscription.checked_add(1).ok_or(Error::<T>::NumbersExhausted)?;
 		let budget = Self::book(who, &subscriber, amount)?;
 		Self::hold(HoldReason::Payment, &subscriber, amount)?;
 		let deposit = Self::take_deposit(&subscriber, Subscription::max_encoded_len())?;

@@ -161,7 +161,11 @@ impl ClaimEvidence {
 			}
 			_ => return Err(ClaimFault::WrongLeaves),
 		};
-		if broken { Ok(()) } else { Err(ClaimFault::AsClaimed) }
+		if broken {
+			Ok(())
+		} else {
+			Err(ClaimFault::AsClaimed)
+		}
 	}
 
 	/// Fails unless `later` is `positions` behind the first leaf.

@@ -99,9 +99,9 @@ impl Payout {
 			Self::Seller => true,
 			Self::Pool { share, .. } => !share.is_zero(),
 			Self::Split(payees) => {
-				let parts = payees
-					.iter()
-					.fold(0u64, |sum, payee| sum.saturating_add(payee.share.deconstruct().into()));
+				let parts = payees.iter().fold(0u64, |sum, payee| {
+					sum.saturating_add(payee.share.deconstruct().into())
+				});
 				!payees.is_empty()
 					&& payees.iter().all(|payee| !payee.share.is_zero())
 					&& parts <= Perbill::one().deconstruct().into()

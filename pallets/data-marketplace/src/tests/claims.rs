@@ -42,10 +42,7 @@ fn a_value_out_of_the_promised_range_convicts() {
 				range: Some(range),
 				..Claims::default()
 			});
-			assert_noop!(
-				show(&deal, ClaimKind::Range, 4, None),
-				Error::<Test>::AsClaimed
-			);
+			assert_noop!(show(&deal, ClaimKind::Range, 4, None), Error::<Test>::AsClaimed);
 			let bad = if range.0 == 2 { 0 } else { 9 };
 			assert_ok!(show(&deal, ClaimKind::Range, bad, None));
 			assert!(convicted());
@@ -81,10 +78,7 @@ fn a_longer_gap_than_promised_convicts() {
 			gap_ms: Some(12 * MINUTE),
 			..Claims::default()
 		});
-		assert_noop!(
-			show(&deal, ClaimKind::Gap, 2, Some(3)),
-			Error::<Test>::AsClaimed
-		);
+		assert_noop!(show(&deal, ClaimKind::Gap, 2, Some(3)), Error::<Test>::AsClaimed);
 		for (first, second) in [(2, 4), (6, 5), (5, 5)] {
 			assert_noop!(
 				show(&deal, ClaimKind::Gap, first, Some(second)),
@@ -141,10 +135,7 @@ fn the_promises_of_a_sale_are_those_of_its_version() {
 			0,
 			Box::new(strict)
 		));
-		assert_noop!(
-			show(&deal, ClaimKind::Range, 2, None),
-			Error::<Test>::NotClaimed
-		);
+		assert_noop!(show(&deal, ClaimKind::Range, 2, None), Error::<Test>::NotClaimed);
 	});
 }
 
@@ -157,7 +148,8 @@ fn claim_evidence_is_about_leaves_of_the_sale_that_open() {
 			show(&bad, ClaimKind::Range, 2, None),
 			Error::<Test>::LeafDoesNotOpen
 		);
-		let send = |sale: &Deal, evidence| Market::prove_bad_claim(signed(&HELPER), sale.id(), Box::new(evidence));
+		let send =
+			|sale: &Deal, evidence| Market::prove_bad_claim(signed(&HELPER), sale.id(), Box::new(evidence));
 		let of = |deal: &Deal| evidence(deal, ClaimKind::Range, 1, None);
 		assert_noop!(send(&good, of(&bad)), Error::<Test>::OtherTerms);
 		let mut foreign = of(&good);
@@ -181,10 +173,7 @@ fn claims_have_the_same_deadlines_as_other_evidence() {
 	ExtBuilder::execute(|| {
 		let shop = Shop::open_with(2, |spec| spec.claims.range = Some((0, 0)));
 		let deal = shop.deal().bought();
-		assert_noop!(
-			show(&deal, ClaimKind::Range, 2, None),
-			Error::<Test>::NotRevealed
-		);
+		assert_noop!(show(&deal, ClaimKind::Range, 2, None), Error::<Test>::NotRevealed);
 		assert_ok!(deal.reveal());
 		advance(DISPUTE + 1);
 		assert_noop!(
@@ -192,9 +181,6 @@ fn claims_have_the_same_deadlines_as_other_evidence() {
 			Error::<Test>::DisputeTooLate
 		);
 		settle(&[deal.id()]);
-		assert_noop!(
-			show(&deal, ClaimKind::Range, 2, None),
-			Error::<Test>::UnknownSale
-		);
+		assert_noop!(show(&deal, ClaimKind::Range, 2, None), Error::<Test>::UnknownSale);
 	});
 }

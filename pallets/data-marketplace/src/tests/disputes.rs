@@ -21,7 +21,9 @@ fn a_cheating_seller_loses_cover_and_sale() {
 		assert_eq!(deal.check(), Ok(()));
 		let (buyer, seller, issued) = (total(&BOB), total(&alice()), Balances::total_issuance());
 		let deal = deal.revealed();
-		let evidence = deal.open(&deal.blinded).expect_err("the third reading is another");
+		let evidence = deal
+			.open(&deal.blinded)
+			.expect_err("the third reading is another");
 		assert_eq!(evidence.leaf.position, 2);
 		assert_ok!(Market::prove_bad_leaf(signed(&HELPER), deal.id(), evidence));
 

@@ -62,7 +62,8 @@ fn every_change_makes_another_version() {
 		let shop = Shop::open();
 		let mut changed = spec(&shop.device, 0);
 		changed.price = Price::PerReading(7);
-		let update = |spec: &ListingSpec| Market::update_listing(signed(&alice()), None, 0, Box::new(spec.clone()));
+		let update =
+			|spec: &ListingSpec| Market::update_listing(signed(&alice()), None, 0, Box::new(spec.clone()));
 		assert_ok!(update(&changed));
 		assert_ok!(update(&changed));
 		let listing = Listings::<Test>::get(0).expect("it is listed");
@@ -118,10 +119,7 @@ fn only_private_streams_are_sold() {
 			list(&shop, |spec| spec.stream = 1),
 			Error::<Test>::StreamNotPrivate
 		);
-		assert_noop!(
-			list(&shop, |spec| spec.stream = 2),
-			Error::<Test>::UnknownStream
-		);
+		assert_noop!(list(&shop, |spec| spec.stream = 2), Error::<Test>::UnknownStream);
 		assert_ok!(Telemetry::close_stream(
 			signed(&alice()),
 			Some(shop.device.clone()),
@@ -210,11 +208,13 @@ fn malformed_listings_are_refused() {
 			Error::<Test>::InvalidEndpoint
 		);
 		assert_noop!(
-			list(&shop, |spec| spec.endpoint = BoundedVec::truncate_from(b"a b".to_vec())),
+			list(&shop, |spec| spec.endpoint =
+				BoundedVec::truncate_from(b"a b".to_vec())),
 			Error::<Test>::InvalidEndpoint
 		);
 		assert_noop!(
-			list(&shop, |spec| spec.area = BoundedVec::truncate_from(b"\xff".to_vec())),
+			list(&shop, |spec| spec.area =
+				BoundedVec::truncate_from(b"\xff".to_vec())),
 			Error::<Test>::InvalidArea
 		);
 		assert_noop!(

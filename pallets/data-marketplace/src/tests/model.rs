@@ -3,7 +3,8 @@
 //! protocol has lost any.
 
 use crate::{Error, HoldReason, Sales, Subscriptions, mock::*};
-use frame_support::{BoundedVec, assert_ok};
+use frame_support::{BoundedVec, assert_ok, traits::Hooks, weights::Weight};
+use m2m_fair_exchange::market::Price;
 use proptest::prelude::*;
 use sp_runtime::DispatchResult;
 
@@ -11,15 +12,27 @@ use sp_runtime::DispatchResult;
 enum Step {
 	Wait(u32),
 	/// A new offer, honest or not, for Bob or for Dave's subscription.
-	Offer { honest: bool, price: u128 },
+	Offer {
+		honest: bool,
+		price: u128,
+	},
 	Buy(usize),
 	Reveal(usize),
-	Accept { deal: usize, rating: u8 },
+	Accept {
+		deal: usize,
+		rating: u8,
+	},
 	Dispute(usize),
 	Settle(usize),
 	Refund(usize),
-	Subscribe { money: u128, lasts: u32 },
-	Deliver { subscription: u32, deal: usize },
+	Subscribe {
+		money: u128,
+		lasts: u32,
+	},
+	Deliver {
+		subscription: u32,
+		deal: usize,
+	},
 	EndSubscription(u32),
 	CloseSubscription(u32),
 	AddBond(u128),
@@ -82,7 +95,7 @@ struct Model {
 	/// What Bob has in all, and what Alice has.
 	buyer: u128,
 	seller: u128,
-	/// What must not change with time: deposits of subscriptions and other holds are inside the totals.
+	/// What left the total issuance.
 	burnt: u128,
 }
 
@@ -90,9 +103,10 @@ const CAP: u128 = 150_000;
 
 impl Model {
 	fn locked(&self) -> u128 {
-		let open = self.deals.iter().filter(|entry| {
-			matches!(entry.stage, Stage::Bought { .. } | Stage::Revealed { .. })
-		});
+		let open = self
+			.deals
+			.iter()
+			.filter(|entry| matches!(entry.stage, Stage::Bought { .. } | Stage::Revealed { .. }));
 		open.map(|entry| entry.deal.terms.price + FIXED_COVER).sum()
 	}
 
@@ -134,7 +148,10 @@ impl Model {
 	fn run(&mut self, step: Step) {
 		let index = |deal: usize, deals: &[Entry]| (!deals.is_empty()).then(|| deal % deals.len());
 		match step {
-			Step::Wait(blocks) => advance(blocks),
+			Step::Wait(blocks) => {
+				advance(blocks);
+				Market::on_idle(System::block_number(), Weight::MAX);
+			}
 			Step::Offer { honest, price } => {
 				let mut terms = self.shop.draft();
 				terms.price = price;
@@ -148,45 +165,50 @@ impl Model {
 				});
 			}
 			Step::Buy(deal) => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let expected = self.purchasable(at).and_then(|()| self.covered(at));
-				agree(expected, self.deals[at].deal.buy());
-				if expected.is_ok() {
+				if agree(expected, self.deals[at].deal.buy()) {
 					self.deals[at].stage = Stage::Bought {
 						until: block() + REVEAL,
 					};
 				}
 			}
 			Step::Reveal(deal) => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let expected = match self.deals[at].stage {
 					Stage::Bought { until } if block() <= until => Ok(()),
 					Stage::Bought { .. } => Err(Error::RevealTooLate),
 					Stage::Revealed { .. } => Err(Error::AlreadyRevealed),
 					_ => Err(Error::UnknownSale),
 				};
-				agree(expected, self.deals[at].deal.reveal());
-				if expected.is_ok() {
+				if agree(expected, self.deals[at].deal.reveal()) {
 					self.deals[at].stage = Stage::Revealed {
 						until: block() + DISPUTE,
 					};
 				}
 			}
 			Step::Accept { deal, rating } => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let expected = match self.deals[at].stage {
 					_ if !(1..=5).contains(&rating) => Err(Error::InvalidRating),
 					Stage::Bought { .. } => Err(Error::NotRevealed),
 					Stage::Revealed { .. } => Ok(()),
 					_ => Err(Error::UnknownSale),
 				};
-				agree(expected, self.deals[at].deal.accept(rating));
-				if expected.is_ok() {
+				if agree(expected, self.deals[at].deal.accept(rating)) {
 					self.pay(at);
 				}
 			}
 			Step::Dispute(deal) => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let expected = match self.deals[at].stage {
 					Stage::Bought { .. } => Err(Error::NotRevealed),
 					Stage::Revealed { until } if block() > until => Err(Error::DisputeTooLate),
@@ -194,8 +216,7 @@ impl Model {
 					Stage::Revealed { .. } => Ok(()),
 					_ => Err(Error::UnknownSale),
 				};
-				agree(expected, self.deals[at].deal.prove(2));
-				if expected.is_ok() {
+				if agree(expected, self.deals[at].deal.prove(2)) {
 					let price = self.deals[at].deal.terms.price;
 					self.deals[at].stage = Stage::Convicted;
 					self.bond -= price + FIXED_COVER;
@@ -205,7 +226,9 @@ impl Model {
 				}
 			}
 			Step::Settle(deal) => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let due = matches!(self.deals[at].stage, Stage::Revealed { until } if block() > until);
 				settle(&[self.deals[at].deal.id()]);
 				assert_eq!(not_ended().is_empty(), due);
@@ -214,7 +237,9 @@ impl Model {
 				}
 			}
 			Step::Refund(deal) => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let due = matches!(self.deals[at].stage, Stage::Bought { until } if block() > until);
 				refund(&[self.deals[at].deal.id()]);
 				assert_eq!(not_ended().is_empty(), due);
@@ -227,15 +252,7 @@ impl Model {
 			}
 			Step::Subscribe { money, lasts } => {
 				let ends = block() + lasts;
-				assert_ok!(Market::subscribe(
-					signed(&BOB),
-					None,
-					0,
-					CAP,
-					money,
-					ends,
-					dave()
-				));
+				assert_ok!(Market::subscribe(signed(&BOB), None, 0, CAP, money, ends, dave()));
 				self.standing.push(Standing {
 					left: money,
 					ends,
@@ -243,7 +260,9 @@ impl Model {
 				});
 			}
 			Step::Deliver { subscription, deal } => {
-				let Some(at) = index(deal, &self.deals) else { return };
+				let Some(at) = index(deal, &self.deals) else {
+					return;
+				};
 				let epoch = self.deals[at].deal.epoch(subscription, &dave_key());
 				let epochs = BoundedVec::truncate_from(vec![epoch]);
 				let result = Market::deliver(signed(&HELPER), subscription, epochs);
@@ -357,9 +376,11 @@ impl Model {
 	}
 }
 
-fn agree(expected: Result<(), Error<Test>>, result: DispatchResult) {
+/// True if it was done, as the model expects.
+fn agree(expected: Result<(), Error<Test>>, result: DispatchResult) -> bool {
 	assert_eq!(result, expected.map_err(refusal));
 	System::reset_events();
+	result.is_ok()
 }
 
 proptest! {
@@ -369,7 +390,7 @@ proptest! {
 		steps in prop::collection::vec(step(), 1..60),
 	) {
 		ExtBuilder::execute(|| {
-			let shop = Shop::open();
+			let shop = Shop::open_with(2, |spec| spec.price = Price::PerSale(200_000));
 			let issued = Balances::total_issuance();
 			let mut model = Model {
 				shop,

@@ -41,9 +41,8 @@ fn a_machine_buys_within_its_budget_and_gets_it_back_with_the_money() {
 	ExtBuilder::execute(|| {
 		let shop = Shop::open();
 		let (device, trader) = machine(2 * PRICE);
-		let buy = |deal: &Deal| {
-			Market::purchase(signed(&trader.account()), None, Box::new(deal.offer.clone()))
-		};
+		let buy =
+			|deal: &Deal| Market::purchase(signed(&trader.account()), None, Box::new(deal.offer.clone()));
 		let (silent, bad) = (deal_for(&shop, &device), {
 			let mut terms = shop.draft();
 			terms.buyer = device.clone();
@@ -76,13 +75,7 @@ fn the_owner_is_not_limited_and_operators_are() {
 	ExtBuilder::execute(|| {
 		let shop = Shop::open();
 		let (device, _) = machine(0);
-		assert_ok!(Identity::grant(
-			signed(&CAROL),
-			device.clone(),
-			BOB,
-			TRADER,
-			None
-		));
+		assert_ok!(Identity::grant(signed(&CAROL), device.clone(), BOB, TRADER, None));
 		let offer = Box::new(deal_for(&shop, &device).offer);
 		assert_noop!(
 			Market::purchase(signed(&BOB), Some(device.clone()), offer.clone()),
@@ -171,10 +164,7 @@ fn a_device_with_open_sales_does_not_change_hands_and_with_listings_it_does() {
 		assert_ok!(accept());
 		// The listing is dead; its deposit went with the wallet to the new owner.
 		assert!(held(HoldReason::Deposit, &shop.device) > 0);
-		assert_noop!(
-			shop.deal().buy(),
-			Error::<Test>::GenerationMismatch
-		);
+		assert_noop!(shop.deal().buy(), Error::<Test>::GenerationMismatch);
 		assert_ok!(Market::close_listing(signed(&CAROL), device, 0));
 		assert_eq!(held(HoldReason::Deposit, &shop.device), 0);
 	});

@@ -175,10 +175,7 @@ fn a_pool_is_closed_empty_and_returns_everything() {
 fn pools_are_managed_by_their_managers() {
 	ExtBuilder::execute(|| {
 		assert_noop!(set(&BOB, 1), Error::<Test>::UnknownPool);
-		assert_noop!(
-			Market::claim(signed(&BOB), 0, BOB),
-			Error::<Test>::UnknownPool
-		);
+		assert_noop!(Market::claim(signed(&BOB), 0, BOB), Error::<Test>::UnknownPool);
 		assert_noop!(
 			Market::create_pool(signed(&PAUPER), None),
 			Error::<Test>::CannotPay
@@ -189,10 +186,7 @@ fn pools_are_managed_by_their_managers() {
 			Market::set_shares(signed(&BOB), None, 0, BOB, 1),
 			Error::<Test>::NotPoolManager
 		);
-		assert_noop!(
-			Market::claim(signed(&BOB), 0, BOB),
-			Error::<Test>::NothingOwed
-		);
+		assert_noop!(Market::claim(signed(&BOB), 0, BOB), Error::<Test>::NothingOwed);
 		assert_ok!(set(&BOB, u32::MAX));
 		assert_noop!(set(&CAROL, 1), Error::<Test>::NumbersExhausted);
 		crate::NextPool::<Test>::put(u32::MAX);

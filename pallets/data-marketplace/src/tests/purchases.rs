@@ -63,7 +63,9 @@ fn terms_name_the_listing_as_it_is() {
 		refused(&shop, Error::UnknownListing, |terms| terms.listing = 1);
 		refused(&shop, Error::StaleVersion, |terms| terms.version = 1);
 		refused(&shop, Error::NotAsListed, |terms| terms.seller = CAROL);
-		refused(&shop, Error::NotAsListed, |terms| terms.device = other.device.clone());
+		refused(&shop, Error::NotAsListed, |terms| {
+			terms.device = other.device.clone()
+		});
 		refused(&shop, Error::NotAsListed, |terms| terms.range.stream = 1);
 	});
 }
@@ -133,10 +135,14 @@ fn windows_stay_within_bounds() {
 	ExtBuilder::execute(|| {
 		let shop = Shop::open();
 		for window in [REVEAL - 1, 3 * REVEAL + 1, 0, u32::MAX] {
-			refused(&shop, Error::WindowOutOfBounds, |terms| terms.reveal_window = window);
+			refused(&shop, Error::WindowOutOfBounds, |terms| {
+				terms.reveal_window = window
+			});
 		}
 		for window in [DISPUTE - 1, 3 * DISPUTE + 1, 0, u32::MAX] {
-			refused(&shop, Error::WindowOutOfBounds, |terms| terms.dispute_window = window);
+			refused(&shop, Error::WindowOutOfBounds, |terms| {
+				terms.dispute_window = window
+			});
 		}
 		let mut terms = shop.draft();
 		terms.reveal_window = 3 * REVEAL;
@@ -240,11 +246,7 @@ fn a_seller_without_a_bond_sells_nothing() {
 		shop.list(spec(&shop.device, 0));
 		let deal = shop.deal();
 		assert_noop!(deal.buy(), Error::<Test>::BondTooSmall);
-		assert_ok!(Market::add_bond(
-			signed(&alice()),
-			None,
-			FIXED_COVER + PRICE - 1
-		));
+		assert_ok!(Market::add_bond(signed(&alice()), None, FIXED_COVER + PRICE - 1));
 		assert_noop!(deal.buy(), Error::<Test>::BondTooSmall);
 		assert_ok!(Market::add_bond(signed(&alice()), None, 1));
 		assert_ok!(deal.buy());

@@ -77,10 +77,7 @@ fn malformed_requests_are_refused() {
 			with(&|spec| spec.area = BoundedVec::truncate_from(b"a b".to_vec())),
 			Error::<Test>::InvalidArea
 		);
-		assert_noop!(
-			with(&|spec| spec.until = Some(BASE)),
-			Error::<Test>::InvalidTimes
-		);
+		assert_noop!(with(&|spec| spec.until = Some(BASE)), Error::<Test>::InvalidTimes);
 		assert_noop!(with(&|spec| spec.expires = 1), Error::<Test>::AlreadyExpired);
 		assert_noop!(
 			Market::post_request(signed(&PAUPER), None, Box::new(wanted())),
@@ -101,7 +98,10 @@ fn a_device_asks_and_its_owner_withdraws_whatever_its_status() {
 			None,
 			Box::new(wanted())
 		));
-		assert_eq!(Requests::<Test>::get(0).map(|request| request.buyer), Some(device.clone()));
+		assert_eq!(
+			Requests::<Test>::get(0).map(|request| request.buyer),
+			Some(device.clone())
+		);
 		assert_ok!(Identity::suspend(signed(&CAROL), device.clone()));
 		assert_ok!(Market::remove_request(signed(&CAROL), Some(device), 0));
 	});

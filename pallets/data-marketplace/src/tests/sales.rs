@@ -86,7 +86,10 @@ fn a_seller_that_is_offline_gives_the_money_back_and_more() {
 		assert_eq!(total(&BOB), before + FIXED_COVER);
 		assert_eq!(held(HoldReason::Payment, &BOB), 0);
 		let seller = Sellers::<Test>::get(alice()).expect("there is a bond");
-		assert_eq!((seller.bond, seller.locked, seller.refunded), (BOND - FIXED_COVER, 0, 1));
+		assert_eq!(
+			(seller.bond, seller.locked, seller.refunded),
+			(BOND - FIXED_COVER, 0, 1)
+		);
 		// It outlived its terms, so it leaves no mark.
 		assert_eq!(Marks::<Test>::iter().count(), 0);
 		assert_eq!(
@@ -178,7 +181,10 @@ fn a_buyer_that_is_satisfied_settles_at_once_and_rates() {
 		assert_ok!(deal.accept(4));
 		let seller = Sellers::<Test>::get(alice()).expect("there is a bond");
 		let fee = PRICE / 100;
-		assert_eq!((seller.settled, seller.rated_fees, seller.rating_points), (1, fee, 4 * fee));
+		assert_eq!(
+			(seller.settled, seller.rated_fees, seller.rating_points),
+			(1, fee, 4 * fee)
+		);
 		assert!(seller.is_rated(4) && !seller.is_rated(5));
 	});
 }
@@ -226,7 +232,13 @@ fn marks_leave_the_state_in_order_of_expiry_and_only_with_weight_to_spare() {
 	ExtBuilder::execute(|| {
 		for number in 0..60u32 {
 			// Numbers beyond a byte, so that little-endian keys would come out of order.
-			Marks::<Test>::insert(((600 - number * 5).to_be_bytes(), H256::from_low_u64_be(number.into())), ());
+			Marks::<Test>::insert(
+				(
+					(600 - number * 5).to_be_bytes(),
+					H256::from_low_u64_be(number.into()),
+				),
+				(),
+			);
 		}
 		System::set_block_number(456);
 		let idle = |weight| Market::on_idle(456, weight);

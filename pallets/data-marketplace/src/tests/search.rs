@@ -39,9 +39,15 @@ fn filters_are_by_schema_area_and_price() {
 		assert_eq!(by(&|filter| filter.area = area(b"u0y")), [0]);
 		assert_eq!(by(&|filter| filter.area = area(b"u0yjx")), [0; 0]);
 		assert_eq!(by(&|filter| filter.max_price = Some(Price::PerSale(PRICE))), [0]);
-		assert_eq!(by(&|filter| filter.max_price = Some(Price::PerSale(PRICE - 1))), [0; 0]);
+		assert_eq!(
+			by(&|filter| filter.max_price = Some(Price::PerSale(PRICE - 1))),
+			[0; 0]
+		);
 		assert_eq!(by(&|filter| filter.max_price = Some(Price::PerReading(5))), [1]);
-		assert_eq!(by(&|filter| filter.max_price = Some(Price::PerReading(4))), [0; 0]);
+		assert_eq!(
+			by(&|filter| filter.max_price = Some(Price::PerReading(4))),
+			[0; 0]
+		);
 	});
 }
 
@@ -139,7 +145,10 @@ fn pages_have_a_largest_size() {
 		let page = Market::search(&ListingFilter::default(), 0, u32::MAX);
 		assert_eq!(page.listings.len() as u32, MAX_PAGE);
 		assert_eq!(page.next, Some(MAX_PAGE));
-		assert_eq!(Market::listings_of(&alice(), None, u32::MAX).len() as u32, MAX_PAGE);
+		assert_eq!(
+			Market::listings_of(&alice(), None, u32::MAX).len() as u32,
+			MAX_PAGE
+		);
 		let last = Market::listings_of(&alice(), None, u32::MAX).last().copied();
 		assert_eq!(Market::listings_of(&alice(), last, 9).len(), 1);
 		assert_eq!(Market::listings_of(&BOB, None, 9), [0; 0]);

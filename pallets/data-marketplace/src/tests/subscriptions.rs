@@ -78,7 +78,10 @@ fn epochs_are_bought_and_revealed_in_one_call_and_paid_like_any_sale() {
 		advance(100);
 		assert_ok!(Market::close_subscription(signed(&HELPER), 0));
 		assert_eq!(total(&dave()), buyer - 3 * PRICE);
-		assert_eq!(held(HoldReason::Payment, &dave()) + held(HoldReason::Deposit, &dave()), 0);
+		assert_eq!(
+			held(HoldReason::Payment, &dave()) + held(HoldReason::Deposit, &dave()),
+			0
+		);
 		assert_eq!(Subscriptions::<Test>::iter().count(), 0);
 	});
 }
@@ -171,7 +174,9 @@ fn epochs_stay_within_cap_and_money() {
 		terms.price = PRICE + 1;
 		let dear = shop.seal(terms);
 		let six: Vec<_> = (0..6).map(|_| deal(&shop)).collect();
-		let epochs = core::iter::once(&dear).chain(&six).map(|deal| deal.epoch(0, &dave_key()));
+		let epochs = core::iter::once(&dear)
+			.chain(&six)
+			.map(|deal| deal.epoch(0, &dave_key()));
 		deliver(epochs.collect());
 		assert_eq!(
 			refusals(),
@@ -297,28 +302,13 @@ fn subscriptions_that_make_no_sense_are_refused() {
 		let subscribe = |who: &AccountId, listing, cap, amount, ends| {
 			Market::subscribe(signed(who), None, listing, cap, amount, ends, dave())
 		};
-		assert_noop!(
-			subscribe(&dave(), 1, 1, 1, 9),
-			Error::<Test>::UnknownListing
-		);
-		assert_noop!(
-			subscribe(&alice(), 0, 1, 1, 9),
-			Error::<Test>::BuyerIsSeller
-		);
+		assert_noop!(subscribe(&dave(), 1, 1, 1, 9), Error::<Test>::UnknownListing);
+		assert_noop!(subscribe(&alice(), 0, 1, 1, 9), Error::<Test>::BuyerIsSeller);
 		assert_noop!(subscribe(&dave(), 0, 0, 1, 9), Error::<Test>::ZeroAmount);
 		assert_noop!(subscribe(&dave(), 0, 1, 0, 9), Error::<Test>::ZeroAmount);
-		assert_noop!(
-			subscribe(&dave(), 0, 1, 1, 1),
-			Error::<Test>::SubscriptionOver
-		);
-		assert_noop!(
-			subscribe(&dave(), 0, 1, ENDOWMENT, 9),
-			Error::<Test>::CannotPay
-		);
+		assert_noop!(subscribe(&dave(), 0, 1, 1, 1), Error::<Test>::SubscriptionOver);
+		assert_noop!(subscribe(&dave(), 0, 1, ENDOWMENT, 9), Error::<Test>::CannotPay);
 		crate::NextSubscription::<Test>::put(u32::MAX);
-		assert_noop!(
-			subscribe(&dave(), 0, 1, 1, 9),
-			Error::<Test>::NumbersExhausted
-		);
+		assert_noop!(subscribe(&dave(), 0, 1, 1, 9), Error::<Test>::NumbersExhausted);
 	});
 }
