@@ -252,6 +252,31 @@ fn pass<T: Config>(blocks: u32) {
 	frame_system::Pallet::<T>::set_block_number(now);
 }
 
+fn request() -> RequestSpec {
+	RequestSpec {
+		schema: H256::repeat_byte(1),
+		area: BoundedVec::truncate_from(vec![b'a'; 16]),
+		from: 0,
+		until: Some(u64::MAX),
+		price: Price::PerSale(1),
+		metadata: H256::repeat_byte(2),
+		endpoint: BoundedVec::truncate_from(vec![b'e'; 128]),
+		expires: 100,
+	}
+}
+
+/// A pool with one member, who is owed so much.
+fn pool_with<T: Config>(manager: &Party, member: &AccountId) {
+	Pallet::<T>::do_create_pool(manager.account.clone()).expect("the manager is rich");
+	Pallet::<T>::do_set_shares(&manager.account, 0, member.clone(), 1).expect("the manager is rich");
+	let owed = price::<T>();
+	T::Currency::set_balance(
+		&Pallet::<T>::pool_account(0),
+		T::Currency::minimum_balance().saturating_add(owed),
+	);
+	PoolMembers::<T>::mutate_extant(0, member, |entry| entry.owed = owed);
+}
+
 #[benchmarks]
 mod benchmarks {
 	use super::*;
@@ -462,19 +487,6 @@ mod benchmarks {
 		assert!(!Subscriptions::<T>::contains_key(0));
 	}
 
-	fn request() -> RequestSpec {
-		RequestSpec {
-			schema: H256::repeat_byte(1),
-			area: BoundedVec::truncate_from(vec![b'a'; 16]),
-			from: 0,
-			until: Some(u64::MAX),
-			price: Price::PerSale(1),
-			metadata: H256::repeat_byte(2),
-			endpoint: BoundedVec::truncate_from(vec![b'e'; 128]),
-			expires: 100,
-		}
-	}
-
 	#[benchmark]
 	fn post_request() {
 		let buyer = Party::rich::<T>("buyer");
@@ -498,18 +510,6 @@ mod benchmarks {
 		#[extrinsic_call]
 		_(manager.origin::<T>(), None);
 		assert!(Pools::<T>::contains_key(0));
-	}
-
-	/// A pool with one member, who is owed so much.
-	fn pool_with<T: Config>(manager: &Party, member: &AccountId) {
-		Pallet::<T>::do_create_pool(manager.account.clone()).expect("the manager is rich");
-		Pallet::<T>::do_set_shares(&manager.account, 0, member.clone(), 1).expect("the manager is rich");
-		let owed = price::<T>();
-		T::Currency::set_balance(
-			&Pallet::<T>::pool_account(0),
-			T::Currency::minimum_balance().saturating_add(owed),
-		);
-		PoolMembers::<T>::mutate_extant(0, member, |entry| entry.owed = owed);
 	}
 
 	#[benchmark]
