@@ -13,4 +13,5 @@ frame_benchmarking::define_benchmarks!(
 	[pallet_device_identity, DeviceIdentity]
 	[pallet_telemetry, Telemetry]
 	[pallet_fee_sponsorship, FeeSponsorship]
+	[pallet_data_marketplace, DataMarketplace]
 );

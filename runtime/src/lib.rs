@@ -197,4 +197,6 @@ mod runtime {
 	pub type Telemetry = pallet_telemetry;
 	#[runtime::pallet_index(22)]
 	pub type FeeSponsorship = pallet_fee_sponsorship;
+	#[runtime::pallet_index(24)]
+	pub type DataMarketplace = pallet_data_marketplace;
 }

@@ -27,7 +27,7 @@ pub mod weights;
 pub use pallet::*;
 pub use pools::INDEX_SCALE;
 pub use reads::{MAX_ISSUERS, MAX_PAGE, MAX_SCANNED};
-pub use types::{Balance, StreamInspect, Windows};
+pub use types::{Balance, StreamInspect};
 pub use weights::WeightInfo;
 
 /// Most sales in one `settle` or `refund`.
@@ -61,7 +61,7 @@ pub mod pallet {
 		BlindedKey, ClaimEvidence, ListingId, SaleEvidence, SaleId, SignedTerms,
 		market::{
 			Epoch, Listing, ListingSpec, Mark, Pool, PoolId, PoolMember, Request, RequestId, RequestSpec,
-			Sale, Seller, Subscription, SubscriptionId,
+			Sale, Seller, Subscription, SubscriptionId, Windows,
 		},
 	};
 	use sp_runtime::{Permill, SaturatedConversion, traits::Convert};

@@ -1,16 +1,17 @@
 //! What clients read for free. Work is bounded.
 
 use crate::{
-	Balance, Config, ListedBy, Listings, Marks, NextListing, Pallet, PoolMembers, Pools, Requests, Sales,
-	Sellers, Subscriptions, pools::owed, sales::mark,
+	Balance, Bounds, Config, ListedBy, Listings, Marks, NextListing, Pallet, PoolMembers, Pools, Requests,
+	Sales, Sellers, Subscriptions, pools::owed, sales::mark,
 };
 use alloc::vec::Vec;
+use frame_support::traits::Get;
 use m2m_device::{AccountId, DeviceInspect, DeviceStatus};
 use m2m_fair_exchange::{
 	ListingId, SaleId,
 	market::{
-		Listing, ListingFilter, ListingPage, Pool, PoolId, Request, RequestId, SaleStatus, Seller,
-		Subscription, SubscriptionId,
+		Conditions, Listing, ListingFilter, ListingPage, Pool, PoolId, Request, RequestId, SaleStatus,
+		Seller, Subscription, SubscriptionId,
 	},
 };
 
@@ -42,6 +43,16 @@ impl<T: Config> Pallet<T> {
 			let issuers = issuers.get(..MAX_ISSUERS.min(issuers.len())).unwrap_or_default();
 			T::Devices::has_attestation(&spec.device, *topic, issuers, false)
 		})
+	}
+
+	/// What is demanded of every sale.
+	pub fn conditions() -> Conditions {
+		Conditions {
+			windows: Bounds::<T>::get(),
+			min_price: T::MinPrice::get(),
+			fixed_cover: T::FixedCover::get(),
+			fee_rate: T::FeeRate::get(),
+		}
 	}
 
 	/// Listings that match, from number `from` on: at most `limit` (never more than [`MAX_PAGE`]), out of the

@@ -1,6 +1,6 @@
 //! Buying and revealing.
 
-use crate::{Bounds, Config, Error, Event, HoldReason, Marks, Pallet, Pools, Sales};
+use crate::{Config, Error, Event, HoldReason, Marks, Pallet, Pools, Sales};
 use alloc::vec::Vec;
 use frame_support::{ensure, traits::Get};
 use m2m_device::{AccountId, Action, BudgetPeriod, DeviceAuthority};
@@ -140,10 +140,5 @@ impl<T: Config> Pallet<T> {
 			Marks::<T>::remove(mark);
 		}
 		over.len() as u32
-	}
-
-	/// The bounds of the windows.
-	pub fn windows() -> crate::Windows {
-		Bounds::<T>::get()
 	}
 }

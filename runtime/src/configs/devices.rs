@@ -13,9 +13,12 @@ parameter_types! {
 	pub const StateByteDeposit: Balance = deposit(0, 1);
 	/// The chain keeps the hash of block 0 for ever.
 	pub Genesis: [u8; 32] = System::block_hash(0).0;
-	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams.
-	pub const OtherDeposits: &'static [RuntimeHoldReason] =
-		&[RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit)];
+	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams and
+	/// its listings.
+	pub const OtherDeposits: &'static [RuntimeHoldReason] = &[
+		RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit),
+		RuntimeHoldReason::DataMarketplace(pallet_data_marketplace::HoldReason::Deposit),
+	];
 }
 
 /// Price of state: so much for an item and so much for a byte.
@@ -46,7 +49,7 @@ impl pallet_telemetry::Config for Runtime {
 	type TombstonePrice = ConstU128<MILLI_UNIT>;
 	type Time = Timestamp;
 	type Genesis = Genesis;
-	type OnAnchored = ();
+	type OnAnchored = crate::DataMarketplace;
 	type MaxStreams = ConstU32<16>;
 	type MaxRetention = ConstU16<256>;
 	type MaxEnvelopes = ConstU32<64>;

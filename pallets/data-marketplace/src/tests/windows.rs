@@ -1,6 +1,7 @@
 //! The bounds of all windows: sound by default and from genesis.
 
-use crate::{Bounds, GenesisConfig, Windows, mock::*};
+use crate::{Bounds, GenesisConfig, mock::*};
+use m2m_fair_exchange::market::Windows;
 use sp_runtime::BuildStorage;
 
 #[test]
@@ -18,7 +19,7 @@ fn genesis_sets_the_bounds() {
 				notice: NOTICE,
 			}
 		);
-		assert_eq!(Market::windows(), Bounds::<Test>::get());
+		assert_eq!(Market::conditions().windows, Bounds::<Test>::get());
 	});
 }
 
@@ -29,9 +30,9 @@ fn a_chain_without_bounds_of_its_own_has_those_of_production() {
 		.expect("the genesis state builds")
 		.into();
 	externalities.execute_with(|| {
-		assert_eq!(Market::windows(), Windows::default());
+		assert_eq!(Market::conditions().windows, Windows::default());
 		Bounds::<Test>::kill();
-		assert_eq!(Market::windows(), Windows::default());
+		assert_eq!(Market::conditions().windows, Windows::default());
 		assert_eq!(Windows::default().min_reveal, 1_200);
 		assert_eq!(Windows::default().min_dispute, 4_800);
 		assert_eq!(Windows::default().max_validity, 600);
