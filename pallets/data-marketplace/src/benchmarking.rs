@@ -274,7 +274,9 @@ fn pool_with<T: Config>(manager: &Party, member: &AccountId) {
 		&Pallet::<T>::pool_account(0),
 		T::Currency::minimum_balance().saturating_add(owed),
 	);
-	PoolMembers::<T>::mutate_extant(0, member, |entry| entry.owed = owed);
+	PoolMembers::<T>::mutate(0, member, |entry| {
+		entry.as_mut().expect("it was made").owed = owed;
+	});
 }
 
 #[benchmarks]

@@ -136,11 +136,11 @@ fn the_seller_is_the_device_or_its_owner() {
 		let foreign = register(&CAROL, &key(4), Roles::ALL);
 		assert_noop!(
 			Market::create_listing(signed(&BOB), None, Box::new(spec(&shop.device, 0))),
-			pallet_device_identity::Error::<Test>::NotOperator
+			pallet_device_identity::Error::<Test>::NotOwner
 		);
 		assert_noop!(
 			Market::create_listing(signed(&alice()), None, Box::new(spec(&foreign, 0))),
-			pallet_device_identity::Error::<Test>::NotOperator
+			pallet_device_identity::Error::<Test>::NotOwner
 		);
 		// An operator manages the device, and sells nothing on its own account.
 		assert_ok!(Identity::grant(

@@ -1,7 +1,7 @@
 //! What must hold of terms before money is held for them.
 
 use crate::{Error, Event, HoldReason, Sales, mock::*};
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, traits::Hooks, weights::Weight};
 use m2m_device::{DeviceSignature, Roles};
 use m2m_fair_exchange::{SaleTerms, market::Price};
 use sp_core::sr25519;
@@ -279,6 +279,9 @@ fn the_same_terms_are_never_two_sales() {
 		// It is over, and its terms are still in force.
 		assert_noop!(deal.buy(), Error::<Test>::TermsUsed);
 		advance(VALIDITY + 1);
+		assert_noop!(deal.buy(), Error::<Test>::TermsUsed);
+		// Without its mark, too, which goes when it has nothing to prevent any more.
+		Market::on_idle(System::block_number(), Weight::MAX);
 		assert_noop!(deal.buy(), Error::<Test>::TermsExpired);
 	});
 }

@@ -141,7 +141,7 @@ fn one_bad_epoch_does_not_sink_the_others() {
 		let mut wrong_key = deal(&shop).epoch(0, &dave_key());
 		wrong_key.key = BlindedKey([1; 32]);
 		let mut forged = deal(&shop).epoch(0, &dave_key());
-		forged.terms.offer.signature = first.offer.signature;
+		forged.terms.offer.signature = first.offer.signature.clone();
 		deliver(vec![
 			first.epoch(0, &dave_key()),
 			wrong_key,
