@@ -875,7 +875,7 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::SaleSettled`].
 		#[pallet::call_index(8)]
-		#[pallet::weight(T::WeightInfo::accept().saturating_add(Pallet::<T>::ending_weight()))]
+		#[pallet::weight(T::WeightInfo::accept().saturating_add(T::Devices::weight().saturating_mul(2)))]
 		pub fn accept(
 			origin: OriginFor<T>,
 			buyer: Option<DeviceId>,
@@ -902,8 +902,7 @@ pub mod pallet {
 		/// ## Events
 		/// For each sale [`Event::SaleSettled`] or [`Event::NotEnded`].
 		#[pallet::call_index(9)]
-		#[pallet::weight(T::WeightInfo::settle(sales.len() as u32)
-			.saturating_add(T::SpendLimit::weight().saturating_mul(sales.len() as u64)))]
+		#[pallet::weight(T::WeightInfo::settle(sales.len() as u32))]
 		pub fn settle(
 			origin: OriginFor<T>,
 			sales: BoundedVec<SaleId, ConstU32<MAX_SETTLED>>,
@@ -1289,14 +1288,12 @@ pub mod pallet {
 			T::Devices::weight().saturating_add(T::SpendLimit::weight())
 		}
 
-		fn ending_weight() -> Weight {
-			Self::trading_weight().saturating_add(T::Devices::weight())
-		}
-
 		/// Weight of a purchase: the price of a sale must cover the fee for it.
 		pub fn purchase_weight() -> Weight {
 			// Buyer and signer of the terms are looked up.
-			T::WeightInfo::purchase().saturating_add(Self::ending_weight())
+			T::WeightInfo::purchase()
+				.saturating_add(Self::trading_weight())
+				.saturating_add(T::Devices::weight())
 		}
 	}
 

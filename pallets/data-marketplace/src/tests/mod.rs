@@ -3,6 +3,7 @@
 mod bonds;
 mod claims;
 mod disputes;
+mod events;
 mod generations;
 mod listings;
 mod model;
