@@ -56,6 +56,11 @@
 //! `c_s`, are the honest ones. An honest `c_s` opens under `k` to the salt and reading of which `h` is the
 //! leaf hash at that index: nothing to convict.
 //!
+//! # Around a sale
+//! A listing may promise something of the readings themselves; leaves that open refute it ([`claims`]). An
+//! epoch of a subscription is a sale whose terms the subscriber signs too ([`CountersignedTerms`]). What a
+//! chain keeps of all this is in [`market`].
+//!
 //! # What this does not do
 //! - The terms prove what the seller signed, not that the price is fair or the listing true.
 //! - `h` is compared with the anchors by the buyer, before paying, and never by the chain. A buyer that skips
