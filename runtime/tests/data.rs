@@ -2,7 +2,10 @@
 //! pays for it.
 
 use codec::Encode;
-use frame_support::{BoundedVec, assert_noop, assert_ok, traits::fungible::Mutate};
+use frame_support::{
+	BoundedVec, assert_noop, assert_ok,
+	traits::fungible::{Inspect, Mutate},
+};
 use m2m_anchor::{Anchor, StreamKind, StreamSpec, Summary};
 use m2m_device::{
 	AccountId, DeviceId, DevicePublic, DeviceSignature, KeyClaim, PossessionAction, PossessionProof, Roles,
