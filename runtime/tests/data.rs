@@ -333,7 +333,7 @@ fn an_honest_sale_of_a_day_takes_three_extrinsics_and_leaves_zero_bytes() {
 			.iter()
 			.map(|leaf| opener.open(leaf).expect("the seller is honest").reading.value)
 			.sum();
-		assert_eq!(sum, (0..1_440).map(|minute| minute % 977).sum());
+		assert_eq!(sum, (0..1_440).map(|minute| minute % 977).sum::<i64>());
 
 		System::set_block_number(1 + deal.offer.terms.dispute_window + 1);
 		let settled = writes(|| {

@@ -639,7 +639,7 @@ pub mod pallet {
 		/// Offers readings of a private stream.
 		///
 		/// ## Dispatch origin
-		/// Signed by whoever may manage the device; with a terms key or a payout to others, may trade for the
+		/// Signed by whoever may manage the device; to name or change a terms key or a payout, may trade for the
 		/// seller too, because these decide where money goes.
 		///
 		/// ## Details

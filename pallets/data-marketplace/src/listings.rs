@@ -13,11 +13,12 @@ use m2m_fair_exchange::{
 use sp_runtime::{DispatchError, DispatchResult};
 
 impl<T: Config> Pallet<T> {
-	/// Who would sell this, if the signer may offer it so.
+	/// Who would sell this, if the signer may offer it so in the place of what was offered before.
 	fn offering(
 		who: &AccountId,
 		seller: Option<&DeviceId>,
 		spec: &ListingSpec,
+		before: Option<&ListingSpec>,
 	) -> Result<AccountId, DispatchError> {
 		let device = T::Devices::authorize(who, Some(&spec.device), Action::Manage)?;
 		let account = T::Devices::participant(who, seller, Action::Manage)?;
@@ -25,8 +26,10 @@ impl<T: Config> Pallet<T> {
 			account == device || T::Devices::owner(&device).as_ref() == Some(&account),
 			Error::<T>::NotSellersDevice
 		);
-		// Who manages a device does not thereby decide who gets its money.
-		if spec.terms_key.is_some() || spec.payout != Payout::Seller {
+		// Who manages a device does not thereby decide where its money goes.
+		let (payout, terms_key) =
+			before.map_or((&Payout::Seller, &None), |spec| (&spec.payout, &spec.terms_key));
+		if spec.payout != *payout || spec.terms_key != *terms_key {
 			T::Devices::participant(who, seller, Action::Trade)?;
 		}
 		Ok(account)
@@ -71,7 +74,7 @@ impl<T: Config> Pallet<T> {
 		seller: Option<DeviceId>,
 		spec: ListingSpec,
 	) -> DispatchResult {
-		let seller = Self::offering(who, seller.as_ref(), &spec)?;
+		let seller = Self::offering(who, seller.as_ref(), &spec, None)?;
 		Self::ensure_spec(&seller, &spec)?;
 		let listing = NextListing::<T>::get();
 		let next = listing.checked_add(1).ok_or(Error::<T>::NumbersExhausted)?;
@@ -105,7 +108,7 @@ impl<T: Config> Pallet<T> {
 		spec: ListingSpec,
 	) -> DispatchResult {
 		let mut record = Listings::<T>::get(listing).ok_or(Error::<T>::UnknownListing)?;
-		let seller = Self::offering(who, seller.as_ref(), &spec)?;
+		let seller = Self::offering(who, seller.as_ref(), &spec, Some(&record.spec))?;
 		ensure!(record.seller == seller, Error::<T>::NotSeller);
 		ensure!(
 			record.spec.device == spec.device && record.spec.stream == spec.stream,

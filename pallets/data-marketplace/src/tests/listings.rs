@@ -3,7 +3,7 @@
 use crate::{Error, Event, HoldReason, ListedBy, Listings, mock::*};
 use frame_support::{BoundedVec, assert_noop, assert_ok, dispatch::DispatchResult};
 use m2m_anchor::StreamSpec;
-use m2m_device::Roles;
+use m2m_device::{AccountId, Roles};
 use m2m_fair_exchange::{
 	Claims,
 	market::{ListingSpec, Payee, Payout, Price},
@@ -189,6 +189,18 @@ fn who_only_manages_a_device_does_not_decide_where_its_money_goes() {
 		let refused = pallet_device_identity::Error::<Test>::ActionNotGranted;
 		assert_noop!(list(&|spec| spec.payout = to_bob.clone()), refused);
 		assert_ok!(list(&|_| ()));
+
+		// What the owner set up, the manager keeps.
+		let update = |who: &AccountId, payout: &Payout, price| {
+			let mut spec = spec(&shop.device, 0);
+			spec.payout = payout.clone();
+			spec.price = Price::PerSale(price);
+			Market::update_listing(signed(who), Some(shop.device.clone()), 0, Box::new(spec))
+		};
+		assert_ok!(update(&alice(), &to_bob, 1));
+		let refused = pallet_device_identity::Error::<Test>::ActionNotGranted;
+		assert_noop!(update(&BOB, &Payout::Seller, 2), refused);
+		assert_ok!(update(&BOB, &to_bob, 2));
 	});
 }
 
