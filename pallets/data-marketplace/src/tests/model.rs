@@ -4,9 +4,10 @@
 
 use crate::{Error, HoldReason, Sales, Subscriptions, mock::*};
 use frame_support::{BoundedVec, assert_ok, traits::Hooks, weights::Weight};
-use m2m_fair_exchange::market::Price;
+use m2m_device::AccountId;
+use m2m_fair_exchange::market::{Payee, Payout, Price};
 use proptest::prelude::*;
-use sp_runtime::DispatchResult;
+use sp_runtime::{DispatchResult, Perbill};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -92,11 +93,25 @@ struct Model {
 	bond: u128,
 	unbonding: u128,
 	unbonds_at: u32,
-	/// What Bob has in all, and what Alice has.
+	/// What Bob has in all, and what Alice has. Alice and her payees are the selling side.
 	buyer: u128,
 	seller: u128,
+	/// What Carol got, who has a quarter of all, and an account that is not there to begin with, which has a
+	/// thousandth.
+	carol: u128,
+	stray: u128,
 	/// What left the total issuance.
 	burnt: u128,
+}
+
+const STRAY: AccountId = AccountId::new([0x57; 32]);
+
+fn payout() -> Payout {
+	let payees = [(CAROL, 250_000_000), (STRAY, 1_000_000)].map(|(account, parts)| Payee {
+		account,
+		share: Perbill::from_parts(parts),
+	});
+	Payout::Split(BoundedVec::truncate_from(payees.to_vec()))
 }
 
 const CAP: u128 = 150_000;
@@ -139,8 +154,16 @@ impl Model {
 	fn pay(&mut self, at: usize) {
 		let price = self.deals[at].deal.terms.price;
 		let fee = price.div_ceil(100);
+		let carol = (price - fee) / 4;
+		let mut stray = (price - fee) / 1_000;
+		if self.stray + stray < ED {
+			// It cannot be received, so it goes to the seller.
+			stray = 0;
+		}
 		self.buyer -= price;
-		self.seller += price - fee;
+		self.seller += price - fee - carol - stray;
+		self.carol += carol;
+		self.stray += stray;
 		self.burnt += fee;
 		self.deals[at].stage = Stage::Paid;
 	}
@@ -359,6 +382,8 @@ impl Model {
 		assert_eq!(held(HoldReason::Bond, &alice()), self.bond);
 		assert_eq!(total(&BOB), self.buyer);
 		assert_eq!(total(&alice()), self.seller);
+		assert_eq!(total(&CAROL), self.carol);
+		assert_eq!(total(&STRAY), self.stray);
 		assert_eq!(Balances::total_issuance(), issued - self.burnt);
 	}
 
@@ -390,7 +415,10 @@ proptest! {
 		steps in prop::collection::vec(step(), 1..60),
 	) {
 		ExtBuilder::execute(|| {
-			let shop = Shop::open_with(2, |spec| spec.price = Price::PerSale(200_000));
+			let shop = Shop::open_with(2, |spec| {
+				spec.price = Price::PerSale(200_000);
+				spec.payout = payout();
+			});
 			let issued = Balances::total_issuance();
 			let mut model = Model {
 				shop,
@@ -401,9 +429,11 @@ proptest! {
 				unbonds_at: 0,
 				buyer: total(&BOB),
 				seller: total(&alice()),
+				carol: total(&CAROL),
+				stray: 0,
 				burnt: 0,
 			};
-			let before = (model.buyer, model.seller);
+			let before = (model.buyer, model.seller + model.carol);
 			for step in steps {
 				model.run(step);
 				model.check(issued);
@@ -440,7 +470,8 @@ proptest! {
 				}
 			}
 			assert_eq!(total(&BOB) as i128, before.0 as i128 + buyer);
-			assert_eq!(total(&alice()) as i128, before.1 as i128 + seller);
+			let sellers = total(&alice()) + total(&CAROL) + total(&STRAY);
+			assert_eq!(sellers as i128, before.1 as i128 + seller);
 		});
 	}
 }
