@@ -27,7 +27,7 @@ done
 
 # Pallets are tested with their benchmarks switched on. That feature must not reach the node, so they have an
 # invocation of their own; everything else is tested with the features that the node is built with.
-PALLETS=(pallet-device-identity pallet-energy-trading pallet-fee-sponsorship pallet-telemetry)
+PALLETS=(pallet-data-marketplace pallet-device-identity pallet-energy-trading pallet-fee-sponsorship pallet-telemetry)
 
 PASSED=0 FAILED=0 COMPLETE='' WORK=$(mktemp -d "${TMPDIR:-/tmp}/m2m-test.XXXXXX")
 finish() {

@@ -1,9 +1,9 @@
 //! Runtime APIs: what the node and its clients call without a transaction.
 
 use crate::{
-	AccountId, Aura, Balance, Block, DeviceIdentity, EnergyTrading, Executive, FeeSponsorship, Grandpa,
-	InherentDataExt, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys, System, Telemetry,
-	TransactionPayment, VERSION, genesis_presets,
+	AccountId, Aura, Balance, Block, DataMarketplace, DeviceIdentity, EnergyTrading, Executive,
+	FeeSponsorship, Grandpa, InherentDataExt, Nonce, Runtime, RuntimeCall, RuntimeGenesisConfig, SessionKeys,
+	System, Telemetry, TransactionPayment, VERSION, genesis_presets,
 };
 use alloc::vec::Vec;
 use frame_support::{
@@ -14,6 +14,13 @@ use m2m_anchor::{AnchorProof, AnchorRecord, Coverage, ProofFault, StreamDetails,
 use m2m_auction::{Clearing, PricePerKwh, Pricing, Side, Slot};
 use m2m_device::{DeviceId, DeviceInspect, Production, Topic, UnixMs};
 use m2m_did::{DidKey, DidRecord};
+use m2m_fair_exchange::{
+	ListingId, SaleId,
+	market::{
+		Conditions, Listing, ListingFilter, ListingPage, Pool, PoolId, Request, RequestId, SaleStatus,
+		Seller, Subscription, SubscriptionId,
+	},
+};
 use m2m_merkle::ReadingProof;
 use m2m_runtime_api::{
 	AttestationDetails, BatchDetails, BookDetails, BudgetRest, ClearedSlotDetails, ClearingDetails,
@@ -164,6 +171,52 @@ impl_runtime_apis! {
 				created: batch.created,
 				revoked: batch.revoked,
 			})
+		}
+	}
+
+	impl m2m_runtime_api::DataApi<Block> for Runtime {
+		fn conditions() -> Conditions {
+			DataMarketplace::conditions()
+		}
+
+		fn listings(filter: ListingFilter, from: ListingId, limit: u32) -> ListingPage {
+			DataMarketplace::search(&filter, from, limit)
+		}
+
+		fn listing(listing: ListingId) -> Option<Listing> {
+			DataMarketplace::listing(listing)
+		}
+
+		fn listings_of(seller: AccountId, after: Option<ListingId>, limit: u32) -> Vec<ListingId> {
+			DataMarketplace::listings_of(&seller, after, limit)
+		}
+
+		fn sale(sale: SaleId, expires: u32) -> Option<SaleStatus> {
+			DataMarketplace::sale(sale, expires)
+		}
+
+		fn seller(seller: AccountId) -> Option<Seller> {
+			DataMarketplace::seller(&seller)
+		}
+
+		fn subscription(subscription: SubscriptionId) -> Option<Subscription> {
+			DataMarketplace::subscription(subscription)
+		}
+
+		fn request(request: RequestId) -> Option<Request> {
+			DataMarketplace::request(request)
+		}
+
+		fn requests(from: RequestId, limit: u32) -> (Vec<(RequestId, Request)>, Option<RequestId>) {
+			DataMarketplace::requests(from, limit)
+		}
+
+		fn pool(pool: PoolId) -> Option<Pool> {
+			DataMarketplace::pool(pool)
+		}
+
+		fn pool_member(pool: PoolId, member: AccountId) -> Option<(u32, u128)> {
+			DataMarketplace::pool_member(pool, &member)
 		}
 	}
 

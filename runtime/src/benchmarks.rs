@@ -14,4 +14,5 @@ frame_benchmarking::define_benchmarks!(
 	[pallet_telemetry, Telemetry]
 	[pallet_fee_sponsorship, FeeSponsorship]
 	[pallet_energy_trading, EnergyTrading]
+	[pallet_data_marketplace, DataMarketplace]
 );

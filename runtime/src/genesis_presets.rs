@@ -1,8 +1,8 @@
 //! Chains to start from. Both use well-known keys and are for development only.
 
 use crate::{
-	AccountId, Balance, BalancesConfig, EnergyTradingConfig, RuntimeGenesisConfig, SessionConfig,
-	SessionKeys, SudoConfig, UNIT,
+	AccountId, Balance, BalancesConfig, DataMarketplaceConfig, EnergyTradingConfig, RuntimeGenesisConfig,
+	SessionConfig, SessionKeys, SudoConfig, UNIT,
 };
 use alloc::{vec, vec::Vec};
 use frame_support::build_struct_json_patch;
@@ -41,6 +41,16 @@ fn genesis(
 				.collect::<Vec<_>>(),
 		},
 		session: SessionConfig { keys: validators },
+		// Minutes instead of hours and days, so that a demonstration sees a sale through.
+		data_marketplace: DataMarketplaceConfig {
+			min_reveal: 30,
+			max_reveal: 300,
+			min_dispute: 40,
+			max_dispute: 400,
+			max_validity: 20,
+			unbonding: 720,
+			notice: 30,
+		},
 		sudo: SudoConfig { key: sudo },
 		energy_trading: EnergyTradingConfig { notice_ms },
 	})

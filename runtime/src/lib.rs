@@ -200,4 +200,6 @@ mod runtime {
 	pub type FeeSponsorship = pallet_fee_sponsorship;
 	#[runtime::pallet_index(23)]
 	pub type EnergyTrading = pallet_energy_trading;
+	#[runtime::pallet_index(24)]
+	pub type DataMarketplace = pallet_data_marketplace;
 }

@@ -24,6 +24,7 @@ fn pallet_indices_are_pinned() {
 		(Telemetry::name(), Telemetry::index(), 21),
 		(FeeSponsorship::name(), FeeSponsorship::index(), 22),
 		(EnergyTrading::name(), EnergyTrading::index(), 23),
+		(DataMarketplace::name(), DataMarketplace::index(), 24),
 	];
 	for (name, index, pinned) in indices {
 		assert_eq!(index, pinned, "{name}");
@@ -116,6 +117,34 @@ fn call_indices_are_pinned() {
 			(13, "withdraw_reserve"),
 		]
 	);
+	assert_eq!(
+		calls::<pallet_data_marketplace::Call<Runtime>>(),
+		[
+			(0, "create_listing"),
+			(1, "update_listing"),
+			(2, "close_listing"),
+			(3, "add_bond"),
+			(4, "start_unbonding"),
+			(5, "withdraw_bond"),
+			(6, "purchase"),
+			(7, "reveal_key"),
+			(8, "accept"),
+			(9, "settle"),
+			(10, "refund"),
+			(11, "prove_bad_leaf"),
+			(12, "prove_bad_claim"),
+			(13, "subscribe"),
+			(14, "deliver"),
+			(15, "end_subscription"),
+			(16, "close_subscription"),
+			(17, "post_request"),
+			(18, "remove_request"),
+			(19, "create_pool"),
+			(20, "set_shares"),
+			(21, "claim"),
+			(22, "close_pool"),
+		]
+	);
 }
 
 #[test]
@@ -128,6 +157,7 @@ fn storage_prefixes_are_pinned() {
 		("Telemetry", Telemetry::name_hash()),
 		("FeeSponsorship", FeeSponsorship::name_hash()),
 		("EnergyTrading", EnergyTrading::name_hash()),
+		("DataMarketplace", DataMarketplace::name_hash()),
 	] {
 		assert_eq!(prefix, sp_io::hashing::twox_128(name.as_bytes()), "{name}");
 	}
@@ -197,6 +227,7 @@ fn state_of_devices_and_streams_has_a_bounded_size() {
 		.chain(Telemetry::storage_info())
 		.chain(FeeSponsorship::storage_info())
 		.chain(EnergyTrading::storage_info())
+		.chain(DataMarketplace::storage_info())
 	{
 		let name = String::from_utf8_lossy(&info.storage_name).into_owned();
 		let size = info.max_size.unwrap_or_else(|| panic!("{name} is not bounded"));

@@ -93,6 +93,17 @@ impl OnAnchored for () {
 	}
 }
 
+/// Tells both, in this order.
+impl<A: OnAnchored, B: OnAnchored> OnAnchored for (A, B) {
+	fn on_anchored(readings: &AnchoredReadings) -> Weight {
+		let first = A::on_anchored(readings);
+		first.saturating_add(B::on_anchored(readings))
+	}
+	fn weight() -> Weight {
+		A::weight().saturating_add(B::weight())
+	}
+}
+
 /// Read access to streams, for other pallets.
 pub trait StreamInspect {
 	/// The fixed properties of an open stream; `None` if there is none or it was closed.

@@ -56,6 +56,11 @@
 //! `c_s`, are the honest ones. An honest `c_s` opens under `k` to the salt and reading of which `h` is the
 //! leaf hash at that index: nothing to convict.
 //!
+//! # Around a sale
+//! A listing may promise something of the readings themselves; leaves that open refute it ([`claims`]). An
+//! epoch of a subscription is a sale whose terms the subscriber signs too ([`CountersignedTerms`]). What a
+//! chain keeps of all this is in [`market`].
+//!
 //! # What this does not do
 //! - The terms prove what the seller signed, not that the price is fair or the listing true.
 //! - `h` is compared with the anchors by the buyer, before paying, and never by the chain. A buyer that skips
@@ -70,18 +75,21 @@
 extern crate alloc;
 
 pub mod check;
+pub mod claims;
 pub mod evidence;
 mod frontier;
 pub mod key;
 pub mod leaf;
+pub mod market;
 pub mod range;
 pub mod seal;
 pub mod terms;
 
 pub use check::{Checker, DeliveryFault, Edges, OpenFault, Opened, Opener};
+pub use claims::{Claim, ClaimEvidence, ClaimFault, ClaimKind, Claims};
 pub use evidence::{MAX_PATH, NotGuilty, SaleEvidence, SoldLeaf};
 pub use key::{Blind, BlindedKey, SealingKey};
 pub use leaf::SealedLeaf;
 pub use range::{Place, RangeFault, SaleRange, SoldAnchor, SoldAnchors};
 pub use seal::{SealFault, Sealer};
-pub use terms::{ListingId, SaleId, SaleTerms, SignedTerms};
+pub use terms::{CountersignedTerms, ListingId, SaleId, SaleTerms, SignedTerms};

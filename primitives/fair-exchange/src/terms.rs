@@ -140,3 +140,41 @@ impl SignedTerms {
 			.verify(&self.terms.signed_bytes(genesis), &self.signature)
 	}
 }
+
+/// First bytes of what a subscriber signs.
+pub const COUNTERSIGN_TAG: &[u8] = b"m2m/sale-epoch/v1";
+
+/// Terms of one epoch of a subscription, signed by both sides: the subscriber has checked the sealed leaves and
+/// will pay for the key.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct CountersignedTerms {
+	/// The seller's offer.
+	pub offer: SignedTerms,
+	/// The key with which the subscriber signs.
+	pub subscriber: DevicePublic,
+	/// Its signature over [`CountersignedTerms::signed_bytes`].
+	pub countersignature: DeviceSignature,
+}
+
+impl CountersignedTerms {
+	/// The 85 bytes that the subscriber signs: `m2m/sale-epoch/v1` (17), genesis hash (32), number of the
+	/// subscription (4, little-endian), id of the sale (32). The id fixes the terms, their expiry and nonce.
+	pub fn signed_bytes(genesis: &[u8; 32], subscription: u32, sale: &SaleId) -> Vec<u8> {
+		let mut bytes = Vec::with_capacity(85);
+		bytes.extend_from_slice(COUNTERSIGN_TAG);
+		bytes.extend_from_slice(genesis);
+		bytes.extend_from_slice(&subscription.to_le_bytes());
+		bytes.extend_from_slice(sale.as_bytes());
+		bytes
+	}
+
+	/// True if the countersignature is the subscriber key's, for this subscription and these terms. Says nothing
+	/// about the seller's signature.
+	pub fn is_countersigned(&self, genesis: &[u8; 32], subscription: u32) -> bool {
+		let sale = self.offer.terms.sale_id(genesis);
+		self.subscriber.verify(
+			&Self::signed_bytes(genesis, subscription, &sale),
+			&self.countersignature,
+		)
+	}
+}

@@ -16,6 +16,13 @@ use m2m_device::{
 	TransferOffer, UnixMs,
 };
 use m2m_did::DidRecord;
+use m2m_fair_exchange::{
+	ListingId, SaleId,
+	market::{
+		Conditions, Listing, ListingFilter, ListingPage, Pool, PoolId, Request, RequestId, SaleStatus,
+		Seller, Subscription, SubscriptionId,
+	},
+};
 use m2m_merkle::ReadingProof;
 use scale_info::TypeInfo;
 use sp_core::H256;
@@ -323,6 +330,33 @@ sp_api::decl_runtime_apis! {
 		fn production(key: AccountId) -> Option<Production>;
 		/// A production batch, revoked or not.
 		fn batch(issuer: AccountId, root: H256) -> Option<BatchDetails>;
+	}
+
+	/// The market for readings.
+	pub trait DataApi {
+		/// What is demanded of every sale.
+		fn conditions() -> Conditions;
+		/// Listings that match and can be bought from now, from number `from` on: at most `limit` (capped at 128), out
+		/// of the next 512 numbers.
+		fn listings(filter: ListingFilter, from: ListingId, limit: u32) -> ListingPage;
+		/// One listing.
+		fn listing(listing: ListingId) -> Option<Listing>;
+		/// Numbers of a seller's listings in a fixed order, at most `limit` (capped at 128) after `after`.
+		fn listings_of(seller: AccountId, after: Option<ListingId>, limit: u32) -> Vec<ListingId>;
+		/// A sale that is open, or that ended before `expires`, the last block of its terms.
+		fn sale(sale: SaleId, expires: u32) -> Option<SaleStatus>;
+		/// Bond and record of a seller.
+		fn seller(seller: AccountId) -> Option<Seller>;
+		/// A standing order.
+		fn subscription(subscription: SubscriptionId) -> Option<Subscription>;
+		/// One request.
+		fn request(request: RequestId) -> Option<Request>;
+		/// Requests that have not expired, from number `from` on, likewise; and where to go on.
+		fn requests(from: RequestId, limit: u32) -> (Vec<(RequestId, Request)>, Option<RequestId>);
+		/// A pool.
+		fn pool(pool: PoolId) -> Option<Pool>;
+		/// Shares of a member of a pool, and what it is owed.
+		fn pool_member(pool: PoolId, member: AccountId) -> Option<(u32, u128)>;
 	}
 
 	/// Decentralized identifiers.

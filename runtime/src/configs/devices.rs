@@ -1,8 +1,8 @@
 //! Devices and what they measure.
 
 use crate::{
-	Balance, Balances, DeviceIdentity, EnergyTrading, FeeSponsorship, MILLI_UNIT, Runtime, RuntimeHoldReason,
-	System, Timestamp, deposit,
+	Balance, Balances, DataMarketplace, DeviceIdentity, EnergyTrading, FeeSponsorship, MILLI_UNIT, Runtime,
+	RuntimeHoldReason, System, Timestamp, deposit,
 };
 use frame_support::{
 	parameter_types,
@@ -14,13 +14,13 @@ parameter_types! {
 	pub const StateByteDeposit: Balance = deposit(0, 1);
 	/// The chain keeps the hash of block 0 for ever.
 	pub Genesis: [u8; 32] = System::block_hash(0).0;
-	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams and
-	/// memberships.
-	pub const OtherDeposits: &'static [RuntimeHoldReason] =
-		&[
-			RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit),
-			RuntimeHoldReason::EnergyTrading(pallet_energy_trading::HoldReason::MembershipDeposit),
-		];
+	/// Deposits that stay on a wallet when its device changes the owner: whoever gets the device gets its streams,
+	/// its memberships, and its listings.
+	pub const OtherDeposits: &'static [RuntimeHoldReason] = &[
+		RuntimeHoldReason::Telemetry(pallet_telemetry::HoldReason::StreamDeposit),
+		RuntimeHoldReason::EnergyTrading(pallet_energy_trading::HoldReason::MembershipDeposit),
+		RuntimeHoldReason::DataMarketplace(pallet_data_marketplace::HoldReason::Deposit),
+	];
 }
 
 /// Price of state: so much for an item and so much for a byte.
@@ -54,7 +54,7 @@ impl pallet_telemetry::Config for Runtime {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type SpendLimit = FeeSponsorship;
-	type OnAnchored = EnergyTrading;
+	type OnAnchored = (EnergyTrading, DataMarketplace);
 	type MaxStreams = ConstU32<16>;
 	type MaxRetention = ConstU16<256>;
 	type MaxEnvelopes = ConstU32<64>;

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod consensus;
+pub mod data;
 pub mod devices;
 pub mod energy;
 pub mod money;

@@ -1,6 +1,7 @@
 //! Sales from the offer to the dispute.
 
 mod buying;
+mod claims;
 mod disputes;
 mod golden;
 mod reference;
