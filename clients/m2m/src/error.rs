@@ -104,6 +104,16 @@ pub enum Error {
 		/// How long.
 		seconds: u64,
 	},
+	/// A transaction that would do its work twice was given to the node, which did not say what became of it.
+	#[error(
+		"{call} was sent as {hash}, and it is not known what became of it: look whether it took effect before you run this again"
+	)]
+	Undecided {
+		/// Pallet and call.
+		call: String,
+		/// Hash of the transaction, as 0x and hex digits.
+		hash: String,
+	},
 	/// Some anchors were refused; the others are recorded.
 	#[error(
 		"{count} anchors were refused, the first with {first}: mend the cause and run the same command again, which sends only what is missing"
@@ -283,7 +293,8 @@ impl Error {
 			| Self::ChainReset { .. }
 			| Self::IncompatibleChain(_)
 			| Self::DevelopmentKey { .. }
-			| Self::NotFinalized { .. } => 3,
+			| Self::NotFinalized { .. }
+			| Self::Undecided { .. } => 3,
 			Self::Refused { .. }
 			| Self::NotAccepted { .. }
 			| Self::AnchorsRefused { .. }
@@ -315,6 +326,7 @@ impl Error {
 			Self::Refused { .. } => "Refused",
 			Self::NotAccepted { .. } => "NotAccepted",
 			Self::NotFinalized { .. } => "NotFinalized",
+			Self::Undecided { .. } => "Undecided",
 			Self::AnchorsRefused { .. } => "AnchorsRefused",
 			Self::SomeRefused { .. } => "SomeRefused",
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",

@@ -81,7 +81,7 @@ pub async fn register(
 			})
 			.collect();
 		let included = chain
-			.submit(owner, &identity::register_devices(&registrations))
+			.submit_repeatable(owner, &identity::register_devices(&registrations))
 			.await?;
 		fees = fees.saturating_add(included.fee);
 		let results = identity::registrations(&included.block, &included.events)?;
@@ -172,7 +172,7 @@ pub async fn rotate(
 	let call = identity::rotate_key(&device.id, &old, next.public(), &proof, overlap_ms);
 	device.next_key = Some(next);
 	device.save(home)?;
-	let included = chain.submit(owner, &call).await?;
+	let included = chain.submit_repeatable(owner, &call).await?;
 	if let Some(next) = device.next_key.take() {
 		device.key = next;
 	}

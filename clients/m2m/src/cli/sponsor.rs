@@ -255,18 +255,22 @@ pub async fn run(context: &Context, command: SponsorCommand) -> Result<()> {
 			let amount = money::parse(&amount)?;
 			let (chain, key) = context.connect_as(&from).await?;
 			let included = chain.submit(&key, &sponsorship::top_up(id, amount)).await?;
-			let details = details_of(&chain, &included.block, id).await?;
+			// The money is there: an error now would make people send it again.
+			let balance = details_of(&chain, &included.block, id)
+				.await
+				.ok()
+				.map(|details| money::format(details.balance));
 			context.output.result(
 				format!(
 					"sponsorship {id}: {} M2M more, {} M2M in the pot; fee {} M2M",
 					money::format(amount),
-					money::format(details.balance),
+					balance.as_deref().unwrap_or("unknown"),
 					money::format(included.fee)
 				),
 				json!({
 					"sponsorship": id,
 					"amount": money::format(amount),
-					"balance": money::format(details.balance),
+					"balance": balance,
 					"fee": money::format(included.fee),
 				}),
 			);
