@@ -138,6 +138,14 @@ pub enum Error {
 		/// What to do, or nothing.
 		hint: &'static str,
 	},
+	/// An import stopped before every device was sent.
+	#[error("{unsent} of {total} devices were not sent: run the same command again")]
+	ImportIncomplete {
+		/// Devices that were not sent.
+		unsent: usize,
+		/// Devices in the manifest.
+		total: usize,
+	},
 	/// A proof is false.
 	#[error("the proof does not hold: {0}")]
 	ProofDoesNotHold(String),
@@ -299,6 +307,7 @@ impl Error {
 			| Self::NotAccepted { .. }
 			| Self::AnchorsRefused { .. }
 			| Self::SomeRefused { .. }
+			| Self::ImportIncomplete { .. }
 			| Self::CannotPay { .. } => 4,
 			Self::ProofDoesNotHold(_) => 5,
 			Self::Csv { .. }
@@ -329,6 +338,7 @@ impl Error {
 			Self::Undecided { .. } => "Undecided",
 			Self::AnchorsRefused { .. } => "AnchorsRefused",
 			Self::SomeRefused { .. } => "SomeRefused",
+			Self::ImportIncomplete { .. } => "ImportIncomplete",
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
 			Self::ProofStale { .. } => "ProofStale",
 			Self::Csv { .. } => "Csv",

@@ -59,7 +59,15 @@ pub async fn register(
 			}
 		};
 		match block.device(chain, &device.id).await? {
-			None => missing.push(devices.len()),
+			None => {
+				// It would be registered under the id of the key that it has now.
+				if device.key.public().device_id() != device.id {
+					return Err(Error::Usage(format!(
+						"the key of {name} was rotated on another chain: use another name or --home"
+					)));
+				}
+				missing.push(devices.len());
+			}
 			Some(known) => check_owned(name, &known, &owner_account)?,
 		}
 		devices.push(device);

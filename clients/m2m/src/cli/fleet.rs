@@ -78,8 +78,9 @@ pub async fn run(context: &Context, command: FleetCommand) -> Result<()> {
 				return estimate.check(&key.account(), plan.missing());
 			}
 			let total = plan.total();
-			let outcome = import::run(&chain, &key, plan, &mut manifest, &results, &bar).await;
-			show_report(context, total, &outcome?, &results)
+			let (report, outcome) = import::run(&chain, &key, plan, &mut manifest, &results, &bar).await?;
+			let refused = show_report(context, total, &report, &results);
+			outcome.and(refused)
 		}
 		FleetCommand::List { owner } => list(context, &owner).await,
 	}

@@ -346,11 +346,20 @@ async fn run_create(context: &Context, create: Create) -> Result<()> {
 	let included = chain.submit(&key, &sponsorship::offer(&offer)).await?;
 	let (id, pot) = sponsorship::offered(&included.events)?;
 	let mut fee = included.fee;
+	let mut attaching = Ok(());
 	if create.attach {
-		let attached = chain.submit(&key, &sponsorship::attach(id)).await?;
-		fee = fee.saturating_add(attached.fee);
+		// Whoever is cut off now must know that the pot is filled.
+		context.output.note(format!(
+			"sponsorship {id} is created, its pot is {}; attaching",
+			keys::address(&pot)
+		));
+		match chain.submit(&key, &sponsorship::attach(id)).await {
+			Ok(attached) => fee = fee.saturating_add(attached.fee),
+			Err(error) => attaching = Err(error),
+		}
 	}
-	let next = if create.attach {
+	let is_attached = create.attach && attaching.is_ok();
+	let next = if is_attached {
 		String::from("attached")
 	} else {
 		format!("the owner takes it with `m2m sponsor attach {id} --owner KEYFILE`")
@@ -371,11 +380,16 @@ async fn run_create(context: &Context, create: Create) -> Result<()> {
 			"capacity": money::format(offer.capacity),
 			"refill": money::format(offer.refill),
 			"expires": offer.expires.map(time::format),
-			"attached": create.attach,
+			"attached": is_attached,
 			"fee": money::format(fee),
 		}),
 	);
-	Ok(())
+	if attaching.is_err() {
+		context.output.warn(format!(
+			"sponsorship {id} exists: attach it with `m2m sponsor attach {id} --owner KEYFILE`, do not create it again"
+		));
+	}
+	attaching
 }
 
 /// Fails unless this account can attach what it offers, so that no offer is left behind that cannot be used.
