@@ -41,16 +41,13 @@ pub async fn accept(
 	let mut calls = vec![identity::accept_transfer(device, known.generation, price)];
 	let mut confirmed = Vec::new();
 	if confirm {
-		let local = Device::all(home)?
-			.into_iter()
-			.find(|local| local.id == *device)
-			.ok_or_else(|| {
-				Error::Usage(format!(
-					"there is no key of {} in {}: accept without --confirm-keys, and confirm its keys later with `m2m device confirm-key`, or give it a new one with `m2m device add-key`",
-					keys::address(device),
-					home.display()
-				))
-			})?;
+		let local = Device::with_id(home, device)?.ok_or_else(|| {
+			Error::Usage(format!(
+				"there is no key of {} in {}: accept without --confirm-keys, and confirm its keys later with `m2m device confirm-key`, or give it a new one with `m2m device add-key`",
+				keys::address(device),
+				home.display()
+			))
+		})?;
 		let after = DeviceDetails {
 			owner: account,
 			generation,

@@ -250,6 +250,13 @@ pub(crate) fn is_unpaid(reason: &str) -> bool {
 	reason.contains("1010") && reason.contains("pay")
 }
 
+/// True if the node did not take a transaction because it has another one of the account with the same nonce.
+fn is_crossed(reason: &str) -> bool {
+	["1013", "1014", "outdated", "Stale", "usurped"]
+		.iter()
+		.any(|sign| reason.contains(sign))
+}
+
 /// What an error means once a call may be with the node and must not be sent twice.
 fn undecided(error: Error, call: &Call, hash: H256) -> Error {
 	match error {
@@ -262,7 +269,9 @@ fn undecided(error: Error, call: &Call, hash: H256) -> Error {
 }
 
 fn not_accepted(call: String, reason: String) -> Error {
-	let hint = if is_unpaid(&reason) {
+	let hint = if is_crossed(&reason) {
+		"; another process sends with this account: wait for it, then run again"
+	} else if is_unpaid(&reason) {
 		"; fund the account that signs with `m2m account fund`, or for a device key see who pays with `m2m device show`"
 	} else {
 		""
@@ -276,12 +285,20 @@ pub fn hint(reason: &str) -> &'static str {
 		"OwnerCannotPay" | "NewOwnerCannotPay" => "; fund the owner with `m2m account fund`",
 		"IssuerCannotPay" | "CannotPay" => "; fund the account that signs with `m2m account fund`",
 		"WalletCannotPay" => "; send money to the device's wallet with `m2m account fund --to DEVICE`",
-		"OpenPositions" => "; close the device's streams first, as `m2m device retire` does",
+		"OpenPositions" => "; its wallet holds money for something other than streams: close that first",
 		"NotOwner" => "; sign with the owner's key file",
 		"KeyAlreadyUsed" => "; a device key is used once in the life of a chain: make a new one",
 		"DeviceSuspended" => "; let it work again with `m2m device resume`",
 		"DeviceLost" => "; if it was found, let it work again with `m2m device resume`",
-		"ProofExpired" | "ProofTooLong" => "; check the clock of this machine",
+		"ProofExpired" | "ProofTooLong" => "; check the clock of this machine, or enrol the device again",
+		"OverlapTooLong" => "; the overlap is at most 7d",
+		"InvalidTransition" => "; let the device work again with `m2m device resume` first",
+		"KeyRotated" => "; sign with the key that took its place",
+		"KeyRemoved" => "; give the device a new key with `m2m device add-key`",
+		"RoleMissing" => "; sign with the owner's key file, or with a key of the device that has the role",
+		"TooManyOperators" => "; end a grant with `m2m device revoke`",
+		"TooManyServices" => "; withdraw a service with `m2m device service remove`",
+		"OwnerIsDeviceKey" => "; an owner must be an account that is no device's key",
 		"KeyUnconfirmed" => "; its new owner lets the key go on with `m2m device confirm-key`",
 		"TooManyKeys" => "; drop rotated keys with `m2m device prune-keys`",
 		"NoGrant" | "GrantExpired" | "ActionNotGranted" => "; the owner gives leave with `m2m device grant`",
@@ -307,6 +324,24 @@ pub fn hint(reason: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn another_sender_of_the_account_is_told_from_an_empty_one() {
+		let hint_of = |reason: &str| match not_accepted("Telemetry.anchor".into(), reason.into()) {
+			Error::NotAccepted { hint, .. } => hint,
+			error => panic!("{error}"),
+		};
+		for reason in [
+			"Priority is too low: (12 vs 12) (1014)",
+			"Transaction Already Imported (1013)",
+			"Invalid Transaction (1010): Transaction is outdated",
+		] {
+			assert!(hint_of(reason).contains("another process"), "{reason}");
+		}
+		let unpaid = "Invalid Transaction (1010): Inability to pay some fees";
+		assert!(hint_of(unpaid).contains("m2m account fund"));
+		assert_eq!(hint_of("Immediately Dropped (1016)"), "");
+	}
 
 	#[test]
 	fn a_call_that_may_have_been_taken_is_not_called_lost() {

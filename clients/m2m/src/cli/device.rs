@@ -148,10 +148,7 @@ fn role_names(roles: Roles) -> Vec<&'static str> {
 }
 
 fn name_of(context: &Context, id: &DeviceId) -> Result<Option<String>> {
-	Ok(Device::all(&context.home)?
-		.into_iter()
-		.find(|device| device.id == *id)
-		.map(|device| device.name))
+	Ok(context.device_names()?.remove(id))
 }
 
 pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {

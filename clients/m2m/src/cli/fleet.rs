@@ -9,14 +9,12 @@ use clap::Subcommand;
 use m2m::{
 	Error, Result, chain, fleet,
 	import::{self, Estimate, Plan},
-	keys::{self, Device, Key},
+	keys::{self, Key},
 	manifest::Manifest,
 	money,
 };
-use m2m_device::DeviceId;
 use serde_json::{Value, json};
 use std::{
-	collections::BTreeMap,
 	io::Write,
 	path::{Path, PathBuf},
 };
@@ -172,21 +170,10 @@ fn show_report(context: &Context, total: usize, report: &import::Report, results
 	}
 }
 
-/// Names of the devices in the home folder.
-fn names(home: &Path) -> Result<BTreeMap<DeviceId, String>> {
-	let mut names = BTreeMap::new();
-	for name in Device::names(home)? {
-		if let Some(device) = Device::find(home, &name)? {
-			names.insert(device.id, name);
-		}
-	}
-	Ok(names)
-}
-
 /// Prints devices as they are read: with `--json` an array with one device a line.
 async fn list(context: &Context, owner: &str) -> Result<()> {
 	let owner = owner_account(owner)?;
-	let names = names(&context.home)?;
+	let names = context.device_names()?;
 	let chain = context.connect().await?;
 	let json = context.output.json;
 	let mut out = std::io::stdout().lock();

@@ -19,7 +19,7 @@ pub enum TransferCommand {
 		m2m device transfer meter-001 --owner alice.json --to 5F... --price 12.5 --expires-in 2d\n\n\
 		Nothing changes until the other side accepts. Then the price and what is free in the wallet go to the old\n\
 		owner; operators, sponsorships and budget end; the keys sign nothing new until the new owner confirms them.\n\
-		Open streams and other positions must be closed before. A new offer replaces the earlier one.")]
+		Streams stay open; only other holds must be closed. A new offer replaces the earlier one.")]
 	Transfer(Box<Offer>),
 	/// Take over a device that is offered to you
 	#[command(after_help = "Examples:\n  \
@@ -125,9 +125,7 @@ pub async fn run(context: &Context, command: TransferCommand) -> Result<()> {
 			let confirmed = match key {
 				Some(file) => Key::load(&file)?,
 				None => {
-					Device::all(&context.home)?
-						.into_iter()
-						.find(|device| device.id == id)
+					Device::with_id(&context.home, &id)?
 						.ok_or_else(|| {
 							Error::Usage(format!(
 								"there is no key of {} in {}: name its file with --key",
