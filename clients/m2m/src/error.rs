@@ -1,6 +1,7 @@
 //! Everything that can go wrong, each with a sentence that names the cause and the next step.
 
 use crate::{manifest::Fault, money};
+use m2m_device::AccountId;
 use std::path::{Path, PathBuf};
 
 /// Result of this crate's functions.
@@ -83,6 +84,8 @@ pub enum Error {
 		reason: String,
 		/// What to do, or nothing.
 		hint: &'static str,
+		/// Who paid which fee for it, in smallest units, if anybody did.
+		paid: Option<Box<(AccountId, u128)>>,
 	},
 	/// The transaction did not get into a block.
 	#[error("the transaction {call} was not accepted: {reason}{hint}")]

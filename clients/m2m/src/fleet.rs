@@ -103,6 +103,8 @@ pub async fn register(
 				call: format!("the registration of {name}"),
 				hint: crate::chain::hint(&reason),
 				reason,
+				// The call that it was in stands, with its fee.
+				paid: None,
 			});
 		}
 	}

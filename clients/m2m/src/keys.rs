@@ -356,6 +356,24 @@ impl Device {
 		Ok(names)
 	}
 
+	/// Files that a crash left behind while a device was written. They hold a seed.
+	pub fn leftovers(home: &Path) -> Result<Vec<PathBuf>> {
+		let folder = home.join("devices");
+		if !folder.try_exists().map_err(|cause| Error::io(&folder, cause))? {
+			return Ok(Vec::new());
+		}
+		let mut found = Vec::new();
+		for entry in fs::read_dir(&folder).map_err(|cause| Error::io(&folder, cause))? {
+			let entry = entry.map_err(|cause| Error::io(&folder, cause))?;
+			let name = entry.file_name().to_string_lossy().into_owned();
+			if name.starts_with('.') && name.ends_with(".new") {
+				found.push(entry.path());
+			}
+		}
+		found.sort();
+		Ok(found)
+	}
+
 	/// Every device of a home folder, by name.
 	pub fn all(home: &Path) -> Result<Vec<Self>> {
 		let names = Self::names(home)?;
@@ -483,7 +501,9 @@ fn write_secret<T: Serialize>(path: &Path, content: &T, replace: bool) -> Result
 	let name = path
 		.file_name()
 		.ok_or_else(|| Error::bad_file(path, "this is not the name of a file"))?;
-	let temporary = folder.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+	// Process ids repeat in containers, where one that a crash left behind would be in the way.
+	let unique = random_secret().first_chunk::<8>().copied().unwrap_or_default();
+	let temporary = folder.join(format!(".{}.{}.new", name.to_string_lossy(), hex::encode(unique)));
 
 	let mut text = Zeroizing::new(Vec::with_capacity(4096));
 	serde_json::to_writer_pretty(&mut *text, content)

@@ -6,7 +6,7 @@ use crate::{
 	keys::{self, Device, Key},
 	money, time,
 };
-use m2m_device::{AccountId, DeviceId, PossessionAction};
+use m2m_device::{AccountId, DeviceId, DeviceStatus, PossessionAction};
 use m2m_runtime_api::DeviceDetails;
 use std::path::Path;
 
@@ -18,6 +18,8 @@ pub struct Accepted {
 	pub price: u128,
 	/// How often the device has changed its owner now.
 	pub generation: u32,
+	/// Its status, which a transfer does not change.
+	pub status: DeviceStatus,
 	/// Keys that go on under the new owner.
 	pub confirmed: Vec<AccountId>,
 	/// The fee, in smallest units.
@@ -65,6 +67,7 @@ pub async fn accept(
 		from: known.owner,
 		price,
 		generation,
+		status: known.status,
 		confirmed,
 		fee: included.fee,
 	})
@@ -172,7 +175,7 @@ fn confirmation(chain: &Chain, known: &DeviceDetails, key: &Key) -> Result<crate
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use m2m_device::{DeviceStatus, TransferOffer};
+	use m2m_device::TransferOffer;
 
 	fn offered(offer: Option<TransferOffer>) -> DeviceDetails {
 		DeviceDetails {

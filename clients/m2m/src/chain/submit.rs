@@ -224,17 +224,23 @@ impl Chain {
 	}
 
 	pub(super) fn outcome(&self, call: String, block: Block, events: Vec<RawEvent>) -> Result<Included> {
-		let (mut fee, mut payer) = (0, None);
+		let (mut fee, mut payer, mut failed) = (0, None, None);
 		for event in &events {
 			if event.is("TransactionPayment", "TransactionFeePaid") {
 				let (who, actual, _): (AccountId, u128, u128) = event.decode()?;
 				(fee, payer) = (actual, Some(who));
 			}
 			if event.is("System", "ExtrinsicFailed") {
-				let reason = block.name_error(&event.fields);
-				let hint = hint(&reason);
-				return Err(Error::Refused { call, reason, hint });
+				failed = Some(block.name_error(&event.fields));
 			}
+		}
+		if let Some(reason) = failed {
+			return Err(Error::Refused {
+				call,
+				hint: hint(&reason),
+				reason,
+				paid: payer.map(|payer| Box::new((payer, fee))),
+			});
 		}
 		Ok(Included {
 			block,

@@ -187,8 +187,9 @@ async fn list(context: &Context, owner: &str) -> Result<()> {
 		));
 	}
 	let mut count = 0usize;
+	let mut outcome = Ok(());
 	if open {
-		fleet::list(&chain, &owner, |details| {
+		outcome = fleet::list(&chain, &owner, |details| {
 			let name = names.get(&details.device).map(String::as_str);
 			let line = if json {
 				let start = if count == 0 { "[" } else { ",\n" };
@@ -208,16 +209,17 @@ async fn list(context: &Context, owner: &str) -> Result<()> {
 			open = print(line);
 			open
 		})
-		.await?;
+		.await;
 	}
-	if open {
+	// What was printed is whole JSON, whatever went wrong.
+	if open && (json || outcome.is_ok()) {
 		print(match (json, count) {
 			(true, 0) => "[]\n".into(),
 			(true, _) => "]\n".into(),
 			(false, count) => format!("{count} devices\n"),
 		});
 	}
-	Ok(())
+	outcome
 }
 
 /// A time to the second.

@@ -516,13 +516,36 @@ async fn change(context: &Context, usage: Use, attach: bool) -> Result<()> {
 async fn prune(context: &Context, id: SponsorshipId, selection: &Selection, signer: &Path) -> Result<()> {
 	let devices = selection.devices(context)?;
 	let (chain, key) = context.connect_as(signer).await?;
-	let devices = match devices {
-		Devices::Listed(devices) => devices,
-		Devices::AllOf(owner) => chain.finalized().await?.devices_of(&chain, &owner).await?,
-	};
+	chain.settle(&key.account()).await?;
 	let mut bulk = Bulk::new(&chain, &key);
-	for device in &devices {
-		bulk.add(device, sponsorship::prune_bucket(id, device)).await?;
+	match devices {
+		Devices::Listed(devices) => {
+			for device in devices {
+				let call = sponsorship::prune_bucket(id, &device);
+				bulk.add(device, call).await?;
+			}
+		}
+		// Most devices may have no bucket, and each of those costs a fee: enough when none is left.
+		Devices::AllOf(owner) => {
+			let block = chain.finalized().await?;
+			let buckets = details_of(&chain, &block, id).await?.buckets as usize;
+			let mut last: Option<DeviceId> = None;
+			while bulk.accepted() < buckets {
+				let block = chain.finalized().await?;
+				let page = block.devices_after(&chain, &owner, last.as_ref()).await?;
+				if page.is_empty() {
+					break;
+				}
+				last = page.last().cloned();
+				for device in page {
+					if bulk.accepted() >= buckets {
+						break;
+					}
+					let call = sponsorship::prune_bucket(id, &device);
+					bulk.add(device, call).await?;
+				}
+			}
+		}
 	}
 	let sent = bulk.finish().await?;
 	context.output.result(
@@ -547,7 +570,7 @@ async fn prune(context: &Context, id: SponsorshipId, selection: &Selection, sign
 		Some((device, reason)) if selection.named() > 0 => Err(Error::SomeRefused {
 			what: "buckets",
 			count: sent.refused.len(),
-			total: devices.len(),
+			total: sent.accepted.saturating_add(sent.refused.len()),
 			first: format!("{}: {reason}", keys::address(device)),
 			hint: hint(reason),
 		}),

@@ -9,6 +9,7 @@ use m2m::{
 	keys::{self, Device, Key},
 	money, time, transfer,
 };
+use m2m_device::DeviceStatus;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -171,10 +172,17 @@ async fn run_accept(context: &Context, accept: Accept) -> Result<()> {
 	} else {
 		text.push_str(&format!("\nconfirmed: {}", confirmed.join(", ")));
 	}
+	if accepted.status != DeviceStatus::Active {
+		text.push_str(&format!(
+			"\nit is {:?}: let it work with `m2m device resume`",
+			accepted.status
+		));
+	}
 	context.output.result(
 		text,
 		json!({
 			"device": keys::address(&id),
+			"status": format!("{:?}", accepted.status),
 			"from": keys::address(&accepted.from),
 			"price": money::format(accepted.price),
 			"generation": accepted.generation,
