@@ -214,7 +214,12 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
 			let id = account_or_device(context, &owned.device)?;
 			let (chain, key) = context.connect_as(&owned.owner).await?;
 			let included = chain.submit(&key, &identity::withdraw(&id, amount)).await?;
-			done(context, &owned.device, &id, "paid out", included.fee);
+			let amount = money::format(identity::withdrawn(&included.events)?);
+			let fee = money::format(included.fee);
+			context.output.result(
+				format!("{}: {amount} M2M paid out; fee {fee} M2M", owned.device),
+				json!({ "device": keys::address(&id), "outcome": "paid out", "amount": amount, "fee": fee }),
+			);
 			Ok(())
 		}
 		DeviceCommand::Keys(command) => device_keys::run(context, command).await,
