@@ -372,7 +372,7 @@ pub async fn create(chain: &Chain, issuer: &Key, batch: &ProductionBatch) -> Res
 		return Ok(None);
 	}
 	let call = identity::create_batch(batch.model.as_bytes(), batch.count(), batch.root);
-	Ok(Some(chain.submit(issuer, &call).await?.fee))
+	Ok(Some(chain.submit_repeatable(issuer, &call).await?.fee))
 }
 
 /// A key that was shown to be in a batch.

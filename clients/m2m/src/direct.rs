@@ -83,7 +83,13 @@ pub(crate) async fn deliver(
 					let outcomes = telemetry::outcomes(&included.block, &included.events)?;
 					(outcomes.of_item(&name), Some(included.block.number))
 				}
-				Err(Error::Refused { reason, .. }) => (Some(telemetry::refusal(reason)), None),
+				Err(Error::Refused { reason, paid, .. }) => {
+					if let Some(paid) = paid {
+						let (payer, fee) = *paid;
+						delivered.pay(Some(payer), fee);
+					}
+					(Some(telemetry::refusal(reason)), None)
+				}
 				Err(Error::NotAccepted { reason, .. }) => {
 					queue.items.push_back((sent.number, sent.item));
 					queue.resting.get_or_insert_with(|| resting_reason(&reason));

@@ -445,6 +445,18 @@ fn device_keys(home: &Path, checks: &mut Checks) {
 		))
 	};
 	checks.add("device keys", finding);
+	for file in Device::leftovers(home)
+		.unwrap_or_default()
+		.iter()
+		.take(FILES_NAMED)
+	{
+		let left = Failure::new(
+			format!("{} was left by a crash and holds a seed", file.display()),
+			"if the device of that name can be read, delete it",
+			6,
+		);
+		checks.add("device keys", Err(left));
+	}
 }
 
 async fn store(home: &Path, chain: Option<&Chain>) -> Finding {
@@ -563,6 +575,10 @@ mod tests {
 		};
 		assert_eq!(keys().len(), 1);
 		assert_eq!(keys()[0].result, "3 can be read");
+		let left = home.join("devices").join(".m1.json.00ff.new");
+		fs::write(&left, "{}").unwrap();
+		assert!(keys()[1].result.contains(".m1.json.00ff.new was left by a crash"));
+		fs::remove_file(&left).unwrap();
 
 		let file = |name: &str| home.join("devices").join(format!("{name}.json"));
 		fs::set_permissions(file("m1"), fs::Permissions::from_mode(0o644)).unwrap();

@@ -1,6 +1,7 @@
 //! Everything that can go wrong, each with a sentence that names the cause and the next step.
 
 use crate::{manifest::Fault, money};
+use m2m_device::AccountId;
 use std::path::{Path, PathBuf};
 
 /// Result of this crate's functions.
@@ -83,6 +84,8 @@ pub enum Error {
 		reason: String,
 		/// What to do, or nothing.
 		hint: &'static str,
+		/// Who paid which fee for it, in smallest units, if anybody did.
+		paid: Option<Box<(AccountId, u128)>>,
 	},
 	/// The transaction did not get into a block.
 	#[error("the transaction {call} was not accepted: {reason}{hint}")]
@@ -103,6 +106,16 @@ pub enum Error {
 		what: String,
 		/// How long.
 		seconds: u64,
+	},
+	/// A transaction that would do its work twice was given to the node, which did not say what became of it.
+	#[error(
+		"{call} was sent as {hash}, and it is not known what became of it: look whether it took effect before you run this again"
+	)]
+	Undecided {
+		/// Pallet and call.
+		call: String,
+		/// Hash of the transaction, as 0x and hex digits.
+		hash: String,
 	},
 	/// Some anchors were refused; the others are recorded.
 	#[error(
@@ -127,6 +140,14 @@ pub enum Error {
 		first: String,
 		/// What to do, or nothing.
 		hint: &'static str,
+	},
+	/// An import stopped before every device was sent.
+	#[error("{unsent} of {total} devices were not sent: run the same command again")]
+	ImportIncomplete {
+		/// Devices that were not sent.
+		unsent: usize,
+		/// Devices in the manifest.
+		total: usize,
 	},
 	/// A proof is false.
 	#[error("the proof does not hold: {0}")]
@@ -283,11 +304,13 @@ impl Error {
 			| Self::ChainReset { .. }
 			| Self::IncompatibleChain(_)
 			| Self::DevelopmentKey { .. }
-			| Self::NotFinalized { .. } => 3,
+			| Self::NotFinalized { .. }
+			| Self::Undecided { .. } => 3,
 			Self::Refused { .. }
 			| Self::NotAccepted { .. }
 			| Self::AnchorsRefused { .. }
 			| Self::SomeRefused { .. }
+			| Self::ImportIncomplete { .. }
 			| Self::CannotPay { .. } => 4,
 			Self::ProofDoesNotHold(_) => 5,
 			Self::Csv { .. }
@@ -315,8 +338,10 @@ impl Error {
 			Self::Refused { .. } => "Refused",
 			Self::NotAccepted { .. } => "NotAccepted",
 			Self::NotFinalized { .. } => "NotFinalized",
+			Self::Undecided { .. } => "Undecided",
 			Self::AnchorsRefused { .. } => "AnchorsRefused",
 			Self::SomeRefused { .. } => "SomeRefused",
+			Self::ImportIncomplete { .. } => "ImportIncomplete",
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
 			Self::ProofStale { .. } => "ProofStale",
 			Self::Csv { .. } => "Csv",

@@ -59,7 +59,15 @@ pub async fn register(
 			}
 		};
 		match block.device(chain, &device.id).await? {
-			None => missing.push(devices.len()),
+			None => {
+				// It would be registered under the id of the key that it has now.
+				if device.key.public().device_id() != device.id {
+					return Err(Error::Usage(format!(
+						"the key of {name} was rotated on another chain: use another name or --home"
+					)));
+				}
+				missing.push(devices.len());
+			}
 			Some(known) => check_owned(name, &known, &owner_account)?,
 		}
 		devices.push(device);
@@ -81,7 +89,7 @@ pub async fn register(
 			})
 			.collect();
 		let included = chain
-			.submit(owner, &identity::register_devices(&registrations))
+			.submit_repeatable(owner, &identity::register_devices(&registrations))
 			.await?;
 		fees = fees.saturating_add(included.fee);
 		let results = identity::registrations(&included.block, &included.events)?;
@@ -95,6 +103,8 @@ pub async fn register(
 				call: format!("the registration of {name}"),
 				hint: crate::chain::hint(&reason),
 				reason,
+				// The call that it was in stands, with its fee.
+				paid: None,
 			});
 		}
 	}
@@ -172,7 +182,7 @@ pub async fn rotate(
 	let call = identity::rotate_key(&device.id, &old, next.public(), &proof, overlap_ms);
 	device.next_key = Some(next);
 	device.save(home)?;
-	let included = chain.submit(owner, &call).await?;
+	let included = chain.submit_repeatable(owner, &call).await?;
 	if let Some(next) = device.next_key.take() {
 		device.key = next;
 	}

@@ -1,7 +1,7 @@
 //! Registering what stands in a manifest, however many devices that are.
 //!
-//! The manifest is read line by line, twice: to check every line before anything is sent, and to register what the
-//! chain does not have, or to ask what that would cost. In memory is, for each device, a part of its id with its line
+//! The manifest is read line by line: to check every line before anything is sent, to ask what the devices that the
+//! chain does not have would cost, and to register them. In memory is, for each device, a part of its id with its line
 //! and the end of its proof, and while the lines are checked a part of the hash of its name: about 100 bytes, a quarter
 //! of what its line takes on disk. Everything else is bounded.
 //!
@@ -305,6 +305,12 @@ impl Estimate {
 		}
 	}
 
+	/// The fees of so many of the calls, rounded up.
+	fn fees_of(&self, calls: usize) -> u128 {
+		let all = self.transactions.max(1) as u128;
+		self.fees.saturating_mul(calls as u128).div_ceil(all)
+	}
+
 	/// Fails if the owner cannot pay all of it.
 	pub fn check(&self, owner: &AccountId, devices: usize) -> Result<()> {
 		if self.available >= self.needed {
@@ -400,9 +406,23 @@ pub struct Report {
 	pub blocks: Option<(u32, u32)>,
 }
 
+impl Report {
+	/// Fails unless something became of every one of `total` devices.
+	fn check_complete(&self, total: usize) -> Result<()> {
+		let done = self
+			.registered
+			.saturating_add(self.existing)
+			.saturating_add(self.refused);
+		match total.saturating_sub(done) {
+			0 => Ok(()),
+			unsent => Err(Error::ImportIncomplete { unsent, total }),
+		}
+	}
+}
+
 /// Registers the missing devices and writes the result file. Devices that the chain refuses are in the report and in
 /// the result file; if the owner runs out of money, nothing more is sent and [`Error::CannotPay`] says how much is
-/// missing for the rest.
+/// missing for the rest. Fails at once if nothing was sent; after that, the report comes with what went wrong.
 pub async fn run(
 	chain: &Chain,
 	owner: &Key,
@@ -410,8 +430,10 @@ pub async fn run(
 	manifest: &mut Manifest,
 	results: &Path,
 	progress: &dyn Progress,
-) -> Result<Report> {
+) -> Result<(Report, Result<()>)> {
 	let results = ResultFile::resume(results, &mut plan)?;
+	let estimate = estimate(chain, owner, &plan, manifest, progress).await?;
+	estimate.check(&plan.owner, plan.missing())?;
 	progress.stage("registering", plan.missing() as u64);
 	let mut import = Import {
 		chain,
@@ -422,17 +444,16 @@ pub async fn run(
 			existing: plan.existing(),
 			..Default::default()
 		},
-		fee: None,
+		estimate,
 		unpaid: false,
 		progress,
 	};
-	let outcome = import.all(owner, manifest).await;
+	let outcome = import.all(manifest).await;
 	// What is known is written down, whatever went wrong.
 	let written = import.results.finish();
 	progress.finish();
-	outcome?;
-	written?;
-	Ok(import.report)
+	let complete = import.report.check_complete(plan.total());
+	Ok((import.report, outcome.and(written).and(complete)))
 }
 
 struct Import<'a> {
@@ -441,15 +462,15 @@ struct Import<'a> {
 	results: ResultFile,
 	pipeline: Pipeline<'a, Vec<(String, DeviceId)>>,
 	report: Report,
-	/// Fee of the first and largest call.
-	fee: Option<u128>,
+	/// What registering all missing devices was to take.
+	estimate: Estimate,
 	/// True once the owner could not pay.
 	unpaid: bool,
 	progress: &'a dyn Progress,
 }
 
 impl Import<'_> {
-	async fn all(&mut self, owner: &Key, manifest: &mut Manifest) -> Result<()> {
+	async fn all(&mut self, manifest: &mut Manifest) -> Result<()> {
 		let mut lines = manifest.lines()?;
 		let plan = self.plan;
 		while !self.unpaid {
@@ -465,10 +486,6 @@ impl Import<'_> {
 				.map(|entry| (entry.name.clone(), entry.device()))
 				.collect();
 			let call = identity::register_devices(&registrations(batch));
-			if self.fee.is_none() {
-				self.fee = Some(self.chain.estimate_fee(owner, &call).await?);
-				self.check_money().await?;
-			}
 			while self.pipeline.under_way() >= CALLS_IN_FLIGHT {
 				self.collect().await?;
 			}
@@ -490,7 +507,7 @@ impl Import<'_> {
 	async fn check_money(&self) -> Result<()> {
 		let rest = self.plan.missing().saturating_sub(self.report.registered);
 		let calls = rest.div_ceil(REGISTRATIONS_PER_CALL);
-		let fees = self.fee.unwrap_or_default().saturating_mul(calls as u128);
+		let fees = self.estimate.fees_of(calls);
 		let prices = Prices::read(self.chain, &self.plan.owner).await?;
 		Estimate::new(rest, calls, &prices, fees).check(&self.plan.owner, rest)
 	}
@@ -575,7 +592,13 @@ impl ResultFile {
 		let temporary =
 			path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
 		let results = Self::copy(path, &temporary, plan).and_then(|results| {
-			fs::rename(&temporary, path).map_err(|cause| Error::io(path, cause))?;
+			let folder = match path.parent() {
+				Some(folder) if !folder.as_os_str().is_empty() => folder,
+				_ => Path::new("."),
+			};
+			fs::rename(&temporary, path)
+				.and_then(|()| File::open(folder)?.sync_all())
+				.map_err(|cause| Error::io(path, cause))?;
 			Ok(results)
 		});
 		if results.is_err() && temporary.exists() {
@@ -933,6 +956,34 @@ mod tests {
 			assert_eq!(error.exit_code(), 6);
 			assert_eq!(fs::read_to_string(&path).unwrap(), content);
 		}
+	}
+
+	#[test]
+	fn an_import_that_left_devices_out_is_no_success() {
+		let report = Report {
+			registered: 5,
+			existing: 3,
+			refused: 2,
+			..Default::default()
+		};
+		report.check_complete(10).unwrap();
+		let error = report.check_complete(12).unwrap_err();
+		assert_eq!((error.name(), error.exit_code()), ("ImportIncomplete", 4));
+		assert!(error.to_string().starts_with("2 of 12 devices were not sent"));
+	}
+
+	#[test]
+	fn the_fees_of_the_rest_are_a_share_of_all_fees() {
+		let prices = Prices {
+			deposit: 1,
+			existential_deposit: 1,
+			available: 0,
+		};
+		let estimate = Estimate::new(70, 3, &prices, 100);
+		assert_eq!(estimate.fees_of(0), 0);
+		assert_eq!(estimate.fees_of(1), 34);
+		assert_eq!(estimate.fees_of(3), 100);
+		assert_eq!(Estimate::new(0, 0, &prices, 0).fees_of(1), 0);
 	}
 
 	#[test]

@@ -307,6 +307,37 @@ impl Device {
 		}))
 	}
 
+	/// The id of a device, if there is one of this name. Keeps none of its secrets.
+	pub fn id_of(home: &Path, name: &str) -> Result<Option<DeviceId>> {
+		#[derive(Deserialize)]
+		struct Named {
+			device: String,
+		}
+		check_name(name)?;
+		let file = Self::file(home, name);
+		if !file.try_exists().map_err(|cause| Error::io(&file, cause))? {
+			return Ok(None);
+		}
+		let stored: Named = read_secret(&file, DEVICE_FORMAT)?;
+		parse_address(&stored.device)
+			.map(Some)
+			.map_err(|_| Error::bad_file(&file, "its id is not an address: the file is damaged"))
+	}
+
+	/// The device with this id, if its file is in the home folder. A file that cannot be read matters only if no other
+	/// is the one.
+	pub fn with_id(home: &Path, id: &DeviceId) -> Result<Option<Self>> {
+		let mut unreadable = None;
+		for name in Self::names(home)? {
+			match Self::id_of(home, &name) {
+				Ok(Some(found)) if found == *id => return Self::find(home, &name),
+				Ok(_) => {}
+				Err(error) => unreadable = unreadable.or(Some(error)),
+			}
+		}
+		unreadable.map_or(Ok(None), Err)
+	}
+
 	/// Names of the devices of a home folder, in order.
 	pub fn names(home: &Path) -> Result<Vec<String>> {
 		let folder = home.join("devices");
@@ -323,6 +354,24 @@ impl Device {
 		}
 		names.sort();
 		Ok(names)
+	}
+
+	/// Files that a crash left behind while a device was written. They hold a seed.
+	pub fn leftovers(home: &Path) -> Result<Vec<PathBuf>> {
+		let folder = home.join("devices");
+		if !folder.try_exists().map_err(|cause| Error::io(&folder, cause))? {
+			return Ok(Vec::new());
+		}
+		let mut found = Vec::new();
+		for entry in fs::read_dir(&folder).map_err(|cause| Error::io(&folder, cause))? {
+			let entry = entry.map_err(|cause| Error::io(&folder, cause))?;
+			let name = entry.file_name().to_string_lossy().into_owned();
+			if name.starts_with('.') && name.ends_with(".new") {
+				found.push(entry.path());
+			}
+		}
+		found.sort();
+		Ok(found)
 	}
 
 	/// Every device of a home folder, by name.
@@ -452,7 +501,9 @@ fn write_secret<T: Serialize>(path: &Path, content: &T, replace: bool) -> Result
 	let name = path
 		.file_name()
 		.ok_or_else(|| Error::bad_file(path, "this is not the name of a file"))?;
-	let temporary = folder.join(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+	// Process ids repeat in containers, where one that a crash left behind would be in the way.
+	let unique = random_secret().first_chunk::<8>().copied().unwrap_or_default();
+	let temporary = folder.join(format!(".{}.{}.new", name.to_string_lossy(), hex::encode(unique)));
 
 	let mut text = Zeroizing::new(Vec::with_capacity(4096));
 	serde_json::to_writer_pretty(&mut *text, content)
@@ -489,6 +540,28 @@ fn write_secret<T: Serialize>(path: &Path, content: &T, replace: bool) -> Result
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn a_device_is_found_by_its_id_beside_a_broken_file() {
+		let home = tempfile::tempdir().unwrap();
+		let [first, second] = ["m1", "m2"].map(|name| Device::generate(name, Scheme::Sr25519).unwrap());
+		first.save_new(home.path()).unwrap();
+		second.save_new(home.path()).unwrap();
+		assert_eq!(Device::id_of(home.path(), "m2").unwrap(), Some(second.id.clone()));
+		assert_eq!(Device::id_of(home.path(), "m3").unwrap(), None);
+		let stranger = Key::generate(Scheme::Sr25519).account();
+		assert!(Device::with_id(home.path(), &stranger).unwrap().is_none());
+
+		let broken = Device::file(home.path(), "m1");
+		fs::set_permissions(&broken, fs::Permissions::from_mode(0o644)).unwrap();
+		let found = Device::with_id(home.path(), &second.id).unwrap().unwrap();
+		assert_eq!(found.name, "m2");
+		// Without the broken file nobody knows that the device is not there.
+		for id in [&first.id, &stranger] {
+			let error = Device::with_id(home.path(), id).unwrap_err();
+			assert!(matches!(error, Error::KeyFilePermissions { .. }), "{error}");
+		}
+	}
 
 	#[test]
 	fn a_key_file_is_private_and_reads_back() {

@@ -417,7 +417,9 @@ async fn open_streams(
 	}
 	let mut fees = 0u128;
 	for chunk in calls.chunks(STREAMS_PER_CALL) {
-		let included = chain.submit(owner, &chain.all_or_nothing(chunk).await?).await?;
+		let included = chain
+			.submit_repeatable(owner, &chain.all_or_nothing(chunk).await?)
+			.await?;
 		fees = fees.saturating_add(included.fee);
 		progress.advance(chunk.len() as u64);
 	}

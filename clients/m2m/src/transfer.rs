@@ -6,7 +6,7 @@ use crate::{
 	keys::{self, Device, Key},
 	money, time,
 };
-use m2m_device::{AccountId, DeviceId, PossessionAction};
+use m2m_device::{AccountId, DeviceId, DeviceStatus, PossessionAction};
 use m2m_runtime_api::DeviceDetails;
 use std::path::Path;
 
@@ -18,6 +18,8 @@ pub struct Accepted {
 	pub price: u128,
 	/// How often the device has changed its owner now.
 	pub generation: u32,
+	/// Its status, which a transfer does not change.
+	pub status: DeviceStatus,
 	/// Keys that go on under the new owner.
 	pub confirmed: Vec<AccountId>,
 	/// The fee, in smallest units.
@@ -41,16 +43,13 @@ pub async fn accept(
 	let mut calls = vec![identity::accept_transfer(device, known.generation, price)];
 	let mut confirmed = Vec::new();
 	if confirm {
-		let local = Device::all(home)?
-			.into_iter()
-			.find(|local| local.id == *device)
-			.ok_or_else(|| {
-				Error::Usage(format!(
-					"there is no key of {} in {}: accept without --confirm-keys, and confirm its keys later with `m2m device confirm-key`, or give it a new one with `m2m device add-key`",
-					keys::address(device),
-					home.display()
-				))
-			})?;
+		let local = Device::with_id(home, device)?.ok_or_else(|| {
+			Error::Usage(format!(
+				"there is no key of {} in {}: accept without --confirm-keys, and confirm its keys later with `m2m device confirm-key`, or give it a new one with `m2m device add-key`",
+				keys::address(device),
+				home.display()
+			))
+		})?;
 		let after = DeviceDetails {
 			owner: account,
 			generation,
@@ -68,6 +67,7 @@ pub async fn accept(
 		from: known.owner,
 		price,
 		generation,
+		status: known.status,
 		confirmed,
 		fee: included.fee,
 	})
@@ -175,7 +175,7 @@ fn confirmation(chain: &Chain, known: &DeviceDetails, key: &Key) -> Result<crate
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use m2m_device::{DeviceStatus, TransferOffer};
+	use m2m_device::TransferOffer;
 
 	fn offered(offer: Option<TransferOffer>) -> DeviceDetails {
 		DeviceDetails {

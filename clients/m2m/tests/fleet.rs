@@ -3,6 +3,7 @@
 
 mod support;
 
+use m2m::keys::{Device, Key, Scheme};
 use serde_json::Value;
 use std::{
 	collections::BTreeSet,
@@ -327,6 +328,14 @@ fn a_wrong_manifest_is_refused_before_anything_is_sent() {
 		assert!(message.contains("M2M are missing"), "{message}");
 	}
 	assert_eq!(results(&setup.file("costly.result.csv")).len(), 0);
+
+	// A key that was rotated elsewhere would make another device.
+	let mut rotated = Device::generate("rotated", Scheme::Sr25519).unwrap();
+	rotated.key = Key::generate(Scheme::Sr25519);
+	rotated.save_new(&home).unwrap();
+	let register = ["device", "register", "--owner", &setup.owner, "--new", "rotated"];
+	let message = node.fails(&home, &register, 2, "Usage");
+	assert!(message.contains("rotated on another chain"), "{message}");
 
 	// Nothing of all this reached the chain.
 	for account in [owner.as_str(), &gateway, made] {

@@ -57,6 +57,11 @@ impl<'a, L> Bulk<'a, L> {
 		self.send().await
 	}
 
+	/// Calls that are known to have taken effect so far.
+	pub fn accepted(&self) -> usize {
+		self.sent.accepted
+	}
+
 	/// Sends the rest and waits until everything is final.
 	pub async fn finish(mut self) -> Result<Sent<L>> {
 		self.send().await?;

@@ -1,7 +1,7 @@
 //! Calls and reads of the identity pallet.
 
 use super::{Block, Call, Chain, RawEvent};
-use crate::{Result, keys::Key, time};
+use crate::{Error, Result, keys::Key, time};
 use codec::{Decode, Encode};
 use m2m_device::{
 	AccountId, DeviceId, DevicePublic, KeyClaim, OperatorActions, PossessionAction, PossessionProof,
@@ -306,6 +306,16 @@ pub fn withdraw(device: &DeviceId, amount: Option<u128>) -> Call {
 	Call::new(PALLET, "withdraw")
 		.argument("device", device)
 		.argument("amount", &amount)
+}
+
+/// What a withdrawal paid to the owner.
+pub fn withdrawn(events: &[RawEvent]) -> Result<u128> {
+	let event = events
+		.iter()
+		.find(|event| event.is(PALLET, "Withdrawn"))
+		.ok_or_else(|| Error::IncompatibleChain("it reports no withdrawal".into()))?;
+	let (_, _, amount): (DeviceId, AccountId, u128) = event.decode()?;
+	Ok(amount)
 }
 
 impl Block {

@@ -100,13 +100,14 @@ pub struct Balance {
 impl Chain {
 	/// Connects to a node.
 	pub async fn connect(url: &str) -> Result<Self> {
+		let shown = masked(url);
 		let unreachable = |cause: String| Error::NodeUnreachable {
-			url: url.into(),
-			cause,
+			url: shown.clone(),
+			cause: cause.replace(url, &shown),
 		};
 		if !url.starts_with("ws://") && !url.starts_with("wss://") {
 			return Err(Error::Usage(format!(
-				"`{url}` is not a node's address: write it as in ws://127.0.0.1:9944"
+				"`{shown}` is not a node's address: write it as in ws://127.0.0.1:9944"
 			)));
 		}
 		let connect = async {
@@ -125,12 +126,12 @@ impl Chain {
 		Ok(Self {
 			client,
 			rpc,
-			url: url.into(),
+			url: shown,
 			genesis,
 		})
 	}
 
-	/// The node's address.
+	/// The node's address as it may be shown, without passwords.
 	pub fn url(&self) -> &str {
 		&self.url
 	}
@@ -268,6 +269,26 @@ impl Chain {
 	}
 }
 
+/// An address without what may be secret in it: user, password and query.
+fn masked(url: &str) -> String {
+	let (address, query) = match url.split_once('?') {
+		Some((address, _)) => (address, "?***"),
+		None => (url, ""),
+	};
+	let (scheme, rest) = match address.split_once("://") {
+		Some((scheme, rest)) => (format!("{scheme}://"), rest),
+		None => (String::new(), address),
+	};
+	let (host, path) = match rest.split_once('/') {
+		Some((host, path)) => (host, format!("/{path}")),
+		None => (rest, String::new()),
+	};
+	match host.rsplit_once('@') {
+		Some((_, host)) => format!("{scheme}***@{host}{path}{query}"),
+		None => format!("{scheme}{host}{path}{query}"),
+	}
+}
+
 impl Block {
 	fn new(at: OnlineClientAtBlock<SubstrateConfig>) -> Self {
 		let number = u32::try_from(at.block_number()).unwrap_or(u32::MAX);
@@ -370,6 +391,27 @@ impl Block {
 				"an error that this version cannot name (0x{})",
 				hex::encode(error)
 			),
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn an_address_is_shown_without_its_secrets() {
+		for (url, shown) in [
+			("ws://127.0.0.1:9944", "ws://127.0.0.1:9944"),
+			("wss://node.example/rpc", "wss://node.example/rpc"),
+			(
+				"wss://me:secret@node.example:443/rpc?token=secret",
+				"wss://***@node.example:443/rpc?***",
+			),
+			("me:secret@node.example", "***@node.example"),
+			("wss://node.example?token=secret/@", "wss://node.example?***"),
+		] {
+			assert_eq!(masked(url), shown);
 		}
 	}
 }

@@ -9,7 +9,7 @@ use subxt::{
 	client::OnlineClientAtBlockImpl,
 	config::substrate::SubstrateExtrinsicParamsBuilder,
 	rpcs::client::rpc_params,
-	transactions::{TransactionProgress, TransactionStatus},
+	transactions::{SubmittableTransaction, TransactionProgress, TransactionStatus},
 	utils::H256,
 };
 
@@ -17,6 +17,9 @@ use subxt::{
 const MORTALITY_BLOCKS: u64 = 64;
 /// How long to wait for finality: longer than a transaction lives at 3 s a block.
 pub(super) const FINALITY_TIMEOUT: Duration = Duration::from_secs(240);
+
+/// A transaction that is signed and not sent.
+type Signed = SubmittableTransaction<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>;
 
 /// A transaction that the node has taken.
 pub struct Pending {
@@ -40,6 +43,11 @@ pub struct Included {
 impl Chain {
 	/// Signs and sends a call. With `nonce`, several can be under way at once.
 	pub async fn send(&self, key: &Key, call: &Call, nonce: u64) -> Result<Pending> {
+		let transaction = self.sign(key, call, nonce).await?;
+		self.watch(call, &transaction).await
+	}
+
+	async fn sign(&self, key: &Key, call: &Call, nonce: u64) -> Result<Signed> {
 		let block = self.finalized().await?;
 		call.check(block.at.metadata_ref())?;
 		let params = SubstrateExtrinsicParamsBuilder::new()
@@ -47,7 +55,14 @@ impl Chain {
 			.mortal(MORTALITY_BLOCKS)
 			.build();
 		let mut transactions = block.at.transactions();
-		match transactions.sign_and_submit_then_watch(call, key, params).await {
+		match transactions.create_signed(call, key, params).await {
+			Ok(transaction) => Ok(transaction),
+			Err(error) => Err(self.explain(error).await),
+		}
+	}
+
+	async fn watch(&self, call: &Call, transaction: &Signed) -> Result<Pending> {
+		match transaction.submit_and_watch().await {
 			Ok(progress) => Ok(Pending {
 				call: call.title(),
 				progress,
@@ -62,17 +77,7 @@ impl Chain {
 	/// Signs a call and gives it to the node, which says whether it takes it, and no more. Returns the hash by which
 	/// the transaction is found in its block.
 	pub(super) async fn post(&self, key: &Key, call: &Call, nonce: u64) -> Result<H256> {
-		let block = self.finalized().await?;
-		call.check(block.at.metadata_ref())?;
-		let params = SubstrateExtrinsicParamsBuilder::new()
-			.nonce(nonce)
-			.mortal(MORTALITY_BLOCKS)
-			.build();
-		let mut transactions = block.at.transactions();
-		let transaction = match transactions.create_signed(call, key, params).await {
-			Ok(transaction) => transaction,
-			Err(error) => return Err(self.explain(error).await),
-		};
+		let transaction = self.sign(key, call, nonce).await?;
 		let encoded = format!("0x{}", hex::encode(transaction.encoded()));
 		match self
 			.rpc
@@ -145,8 +150,26 @@ impl Chain {
 		}
 	}
 
-	/// Sends a call and waits until it is final.
+	/// Sends a call and waits until it is final. If that cannot be learnt any more, fails with [`Error::Undecided`]:
+	/// the call may take effect, and would again if it were sent again.
 	pub async fn submit(&self, key: &Key, call: &Call) -> Result<Included> {
+		let nonce = self.next_nonce(&key.account()).await?;
+		let transaction = self.sign(key, call, nonce).await?;
+		let hash = transaction.hash();
+		// The connection may have lost no more than the node's answer.
+		let pending = match self.watch(call, &transaction).await {
+			Ok(pending) => pending,
+			Err(error) => return Err(undecided(error, call, hash)),
+		};
+		match self.finality(pending).await {
+			Ok(included) => Ok(included),
+			Err(error) => Err(undecided(error, call, hash)),
+		}
+	}
+
+	/// As [`Self::submit`], for what looks at the chain before it sends, so that running it again does nothing twice:
+	/// errors of the connection stay what they are.
+	pub(crate) async fn submit_repeatable(&self, key: &Key, call: &Call) -> Result<Included> {
 		let nonce = self.next_nonce(&key.account()).await?;
 		let pending = self.send(key, call, nonce).await?;
 		self.finality(pending).await
@@ -201,17 +224,23 @@ impl Chain {
 	}
 
 	pub(super) fn outcome(&self, call: String, block: Block, events: Vec<RawEvent>) -> Result<Included> {
-		let (mut fee, mut payer) = (0, None);
+		let (mut fee, mut payer, mut failed) = (0, None, None);
 		for event in &events {
 			if event.is("TransactionPayment", "TransactionFeePaid") {
 				let (who, actual, _): (AccountId, u128, u128) = event.decode()?;
 				(fee, payer) = (actual, Some(who));
 			}
 			if event.is("System", "ExtrinsicFailed") {
-				let reason = block.name_error(&event.fields);
-				let hint = hint(&reason);
-				return Err(Error::Refused { call, reason, hint });
+				failed = Some(block.name_error(&event.fields));
 			}
+		}
+		if let Some(reason) = failed {
+			return Err(Error::Refused {
+				call,
+				hint: hint(&reason),
+				reason,
+				paid: payer.map(|payer| Box::new((payer, fee))),
+			});
 		}
 		Ok(Included {
 			block,
@@ -227,8 +256,28 @@ pub(crate) fn is_unpaid(reason: &str) -> bool {
 	reason.contains("1010") && reason.contains("pay")
 }
 
+/// True if the node did not take a transaction because it has another one of the account with the same nonce.
+fn is_crossed(reason: &str) -> bool {
+	["1013", "1014", "outdated", "Stale", "usurped"]
+		.iter()
+		.any(|sign| reason.contains(sign))
+}
+
+/// What an error means once a call may be with the node and must not be sent twice.
+fn undecided(error: Error, call: &Call, hash: H256) -> Error {
+	match error {
+		Error::ConnectionLost { .. } | Error::NotFinalized { .. } | Error::Node(_) => Error::Undecided {
+			call: call.title(),
+			hash: format!("{hash:?}"),
+		},
+		error => error,
+	}
+}
+
 fn not_accepted(call: String, reason: String) -> Error {
-	let hint = if is_unpaid(&reason) {
+	let hint = if is_crossed(&reason) {
+		"; another process sends with this account: wait for it, then run again"
+	} else if is_unpaid(&reason) {
 		"; fund the account that signs with `m2m account fund`, or for a device key see who pays with `m2m device show`"
 	} else {
 		""
@@ -242,12 +291,20 @@ pub fn hint(reason: &str) -> &'static str {
 		"OwnerCannotPay" | "NewOwnerCannotPay" => "; fund the owner with `m2m account fund`",
 		"IssuerCannotPay" | "CannotPay" => "; fund the account that signs with `m2m account fund`",
 		"WalletCannotPay" => "; send money to the device's wallet with `m2m account fund --to DEVICE`",
-		"OpenPositions" => "; close the device's streams first, as `m2m device retire` does",
+		"OpenPositions" => "; its wallet holds money for something other than streams: close that first",
 		"NotOwner" => "; sign with the owner's key file",
 		"KeyAlreadyUsed" => "; a device key is used once in the life of a chain: make a new one",
 		"DeviceSuspended" => "; let it work again with `m2m device resume`",
 		"DeviceLost" => "; if it was found, let it work again with `m2m device resume`",
-		"ProofExpired" | "ProofTooLong" => "; check the clock of this machine",
+		"ProofExpired" | "ProofTooLong" => "; check the clock of this machine, or enrol the device again",
+		"OverlapTooLong" => "; the overlap is at most 7d",
+		"InvalidTransition" => "; let the device work again with `m2m device resume` first",
+		"KeyRotated" => "; sign with the key that took its place",
+		"KeyRemoved" => "; give the device a new key with `m2m device add-key`",
+		"RoleMissing" => "; sign with the owner's key file, or with a key of the device that has the role",
+		"TooManyOperators" => "; end a grant with `m2m device revoke`",
+		"TooManyServices" => "; withdraw a service with `m2m device service remove`",
+		"OwnerIsDeviceKey" => "; an owner must be an account that is no device's key",
 		"KeyUnconfirmed" => "; its new owner lets the key go on with `m2m device confirm-key`",
 		"TooManyKeys" => "; drop rotated keys with `m2m device prune-keys`",
 		"NoGrant" | "GrantExpired" | "ActionNotGranted" => "; the owner gives leave with `m2m device grant`",
@@ -267,5 +324,57 @@ pub fn hint(reason: &str) -> &'static str {
 			"; wait for the next period, or let the owner raise it with `m2m device budget set`"
 		}
 		_ => "",
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn another_sender_of_the_account_is_told_from_an_empty_one() {
+		let hint_of = |reason: &str| match not_accepted("Telemetry.anchor".into(), reason.into()) {
+			Error::NotAccepted { hint, .. } => hint,
+			error => panic!("{error}"),
+		};
+		for reason in [
+			"Priority is too low: (12 vs 12) (1014)",
+			"Transaction Already Imported (1013)",
+			"Invalid Transaction (1010): Transaction is outdated",
+		] {
+			assert!(hint_of(reason).contains("another process"), "{reason}");
+		}
+		let unpaid = "Invalid Transaction (1010): Inability to pay some fees";
+		assert!(hint_of(unpaid).contains("m2m account fund"));
+		assert_eq!(hint_of("Immediately Dropped (1016)"), "");
+	}
+
+	#[test]
+	fn a_call_that_may_have_been_taken_is_not_called_lost() {
+		let call = Call::new("Balances", "transfer_keep_alive");
+		let hash = H256([7; 32]);
+		let errors = [
+			Error::ConnectionLost {
+				url: "ws://127.0.0.1:9944".into(),
+				cause: "closed".into(),
+			},
+			Error::NotFinalized {
+				what: call.title(),
+				seconds: 240,
+			},
+			Error::Node("it does not have the block".into()),
+		];
+		for error in errors {
+			let error = undecided(error, &call, hash);
+			assert_eq!((error.name(), error.exit_code()), ("Undecided", 3));
+			let message = error.to_string();
+			assert!(
+				message.contains("Balances.transfer_keep_alive was sent as 0x0707")
+					&& message.contains("before you run this again"),
+				"{message}"
+			);
+		}
+		let refused = undecided(not_accepted(call.title(), "1002".into()), &call, hash);
+		assert_eq!(refused.name(), "NotAccepted");
 	}
 }

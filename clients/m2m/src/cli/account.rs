@@ -3,7 +3,7 @@
 use super::Context;
 use clap::Subcommand;
 use m2m::{
-	Result,
+	Error, Result,
 	chain::Chain,
 	keys::{self, Device},
 	money,
@@ -42,13 +42,18 @@ pub enum AccountCommand {
 
 /// An address, or the wallet of a device in the home folder.
 pub fn account_or_device(context: &Context, text: &str) -> Result<AccountId> {
-	match keys::parse_address(text) {
-		Ok(account) => Ok(account),
-		Err(error) => match Device::find(&context.home, text) {
-			Ok(Some(device)) => Ok(device.id),
-			_ => Err(error),
-		},
+	if let Ok(account) = keys::parse_address(text) {
+		return Ok(account);
 	}
+	let device = match keys::check_name(text) {
+		Ok(()) => Device::id_of(&context.home, text)?,
+		Err(_) => None,
+	};
+	device.ok_or_else(|| {
+		Error::Usage(format!(
+			"`{text}` is not an address: give an SS58 address, 0x and 64 hex digits, or the name of a device in --home"
+		))
+	})
 }
 
 pub async fn run(context: &Context, command: AccountCommand) -> Result<()> {

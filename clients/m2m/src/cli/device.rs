@@ -148,10 +148,7 @@ fn role_names(roles: Roles) -> Vec<&'static str> {
 }
 
 fn name_of(context: &Context, id: &DeviceId) -> Result<Option<String>> {
-	Ok(Device::all(&context.home)?
-		.into_iter()
-		.find(|device| device.id == *id)
-		.map(|device| device.name))
+	Ok(context.device_names()?.remove(id))
 }
 
 pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
@@ -217,7 +214,12 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<()> {
 			let id = account_or_device(context, &owned.device)?;
 			let (chain, key) = context.connect_as(&owned.owner).await?;
 			let included = chain.submit(&key, &identity::withdraw(&id, amount)).await?;
-			done(context, &owned.device, &id, "paid out", included.fee);
+			let amount = money::format(identity::withdrawn(&included.events)?);
+			let fee = money::format(included.fee);
+			context.output.result(
+				format!("{}: {amount} M2M paid out; fee {fee} M2M", owned.device),
+				json!({ "device": keys::address(&id), "outcome": "paid out", "amount": amount, "fee": fee }),
+			);
 			Ok(())
 		}
 		DeviceCommand::Keys(command) => device_keys::run(context, command).await,

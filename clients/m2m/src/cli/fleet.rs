@@ -9,14 +9,12 @@ use clap::Subcommand;
 use m2m::{
 	Error, Result, chain, fleet,
 	import::{self, Estimate, Plan},
-	keys::{self, Device, Key},
+	keys::{self, Key},
 	manifest::Manifest,
 	money,
 };
-use m2m_device::DeviceId;
 use serde_json::{Value, json};
 use std::{
-	collections::BTreeMap,
 	io::Write,
 	path::{Path, PathBuf},
 };
@@ -78,8 +76,9 @@ pub async fn run(context: &Context, command: FleetCommand) -> Result<()> {
 				return estimate.check(&key.account(), plan.missing());
 			}
 			let total = plan.total();
-			let outcome = import::run(&chain, &key, plan, &mut manifest, &results, &bar).await;
-			show_report(context, total, &outcome?, &results)
+			let (report, outcome) = import::run(&chain, &key, plan, &mut manifest, &results, &bar).await?;
+			let refused = show_report(context, total, &report, &results);
+			outcome.and(refused)
 		}
 		FleetCommand::List { owner } => list(context, &owner).await,
 	}
@@ -171,21 +170,10 @@ fn show_report(context: &Context, total: usize, report: &import::Report, results
 	}
 }
 
-/// Names of the devices in the home folder.
-fn names(home: &Path) -> Result<BTreeMap<DeviceId, String>> {
-	let mut names = BTreeMap::new();
-	for name in Device::names(home)? {
-		if let Some(device) = Device::find(home, &name)? {
-			names.insert(device.id, name);
-		}
-	}
-	Ok(names)
-}
-
 /// Prints devices as they are read: with `--json` an array with one device a line.
 async fn list(context: &Context, owner: &str) -> Result<()> {
 	let owner = owner_account(owner)?;
-	let names = names(&context.home)?;
+	let names = context.device_names()?;
 	let chain = context.connect().await?;
 	let json = context.output.json;
 	let mut out = std::io::stdout().lock();
@@ -199,8 +187,9 @@ async fn list(context: &Context, owner: &str) -> Result<()> {
 		));
 	}
 	let mut count = 0usize;
+	let mut outcome = Ok(());
 	if open {
-		fleet::list(&chain, &owner, |details| {
+		outcome = fleet::list(&chain, &owner, |details| {
 			let name = names.get(&details.device).map(String::as_str);
 			let line = if json {
 				let start = if count == 0 { "[" } else { ",\n" };
@@ -220,16 +209,17 @@ async fn list(context: &Context, owner: &str) -> Result<()> {
 			open = print(line);
 			open
 		})
-		.await?;
+		.await;
 	}
-	if open {
+	// What was printed is whole JSON, whatever went wrong.
+	if open && (json || outcome.is_ok()) {
 		print(match (json, count) {
 			(true, 0) => "[]\n".into(),
 			(true, _) => "]\n".into(),
 			(false, count) => format!("{count} devices\n"),
 		});
 	}
-	Ok(())
+	outcome
 }
 
 /// A time to the second.

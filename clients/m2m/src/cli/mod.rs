@@ -16,10 +16,14 @@ use clap::{Args, Parser, Subcommand};
 use m2m::{
 	Error, Result,
 	chain::Chain,
-	keys::{Device, Key},
+	keys::{self, Device, Key},
 };
+use m2m_device::DeviceId;
 use output::Output;
-use std::path::{Path, PathBuf};
+use std::{
+	collections::BTreeMap,
+	path::{Path, PathBuf},
+};
 
 const DEFAULT_URL: &str = "ws://127.0.0.1:9944";
 
@@ -139,6 +143,21 @@ impl Context {
 		Chain::connect(&self.url).await
 	}
 
+	/// Names of the devices in the home folder by id. Files that cannot be read are left out with a warning.
+	fn device_names(&self) -> Result<BTreeMap<DeviceId, String>> {
+		let mut names = BTreeMap::new();
+		for name in Device::names(&self.home)? {
+			match Device::id_of(&self.home, &name) {
+				Ok(Some(id)) => {
+					names.insert(id, name);
+				}
+				Ok(None) => {}
+				Err(error) => self.output.warn(error.to_string()),
+			}
+		}
+		Ok(names)
+	}
+
 	/// Connects and loads the key that signs, refusing a development key on a live chain.
 	async fn connect_as(&self, file: &Path) -> Result<(Chain, Key)> {
 		let key = Key::load(file)?;
@@ -149,8 +168,9 @@ impl Context {
 
 	/// As [`Self::connect_as`], or with the key of the device of that name in the home folder.
 	async fn connect_as_any(&self, signer: &str) -> Result<(Chain, Key)> {
-		if !Path::new(signer).exists()
-			&& let Ok(Some(device)) = Device::find(&self.home, signer)
+		if !Path::new(signer).is_file()
+			&& keys::check_name(signer).is_ok()
+			&& let Some(device) = Device::find(&self.home, signer)?
 		{
 			return Ok((self.connect().await?, device.key));
 		}

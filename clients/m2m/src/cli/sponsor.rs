@@ -255,18 +255,22 @@ pub async fn run(context: &Context, command: SponsorCommand) -> Result<()> {
 			let amount = money::parse(&amount)?;
 			let (chain, key) = context.connect_as(&from).await?;
 			let included = chain.submit(&key, &sponsorship::top_up(id, amount)).await?;
-			let details = details_of(&chain, &included.block, id).await?;
+			// The money is there: an error now would make people send it again.
+			let balance = details_of(&chain, &included.block, id)
+				.await
+				.ok()
+				.map(|details| money::format(details.balance));
 			context.output.result(
 				format!(
 					"sponsorship {id}: {} M2M more, {} M2M in the pot; fee {} M2M",
 					money::format(amount),
-					money::format(details.balance),
+					balance.as_deref().unwrap_or("unknown"),
 					money::format(included.fee)
 				),
 				json!({
 					"sponsorship": id,
 					"amount": money::format(amount),
-					"balance": money::format(details.balance),
+					"balance": balance,
 					"fee": money::format(included.fee),
 				}),
 			);
@@ -342,11 +346,20 @@ async fn run_create(context: &Context, create: Create) -> Result<()> {
 	let included = chain.submit(&key, &sponsorship::offer(&offer)).await?;
 	let (id, pot) = sponsorship::offered(&included.events)?;
 	let mut fee = included.fee;
+	let mut attaching = Ok(());
 	if create.attach {
-		let attached = chain.submit(&key, &sponsorship::attach(id)).await?;
-		fee = fee.saturating_add(attached.fee);
+		// Whoever is cut off now must know that the pot is filled.
+		context.output.note(format!(
+			"sponsorship {id} is created, its pot is {}; attaching",
+			keys::address(&pot)
+		));
+		match chain.submit(&key, &sponsorship::attach(id)).await {
+			Ok(attached) => fee = fee.saturating_add(attached.fee),
+			Err(error) => attaching = Err(error),
+		}
 	}
-	let next = if create.attach {
+	let is_attached = create.attach && attaching.is_ok();
+	let next = if is_attached {
 		String::from("attached")
 	} else {
 		format!("the owner takes it with `m2m sponsor attach {id} --owner KEYFILE`")
@@ -367,11 +380,16 @@ async fn run_create(context: &Context, create: Create) -> Result<()> {
 			"capacity": money::format(offer.capacity),
 			"refill": money::format(offer.refill),
 			"expires": offer.expires.map(time::format),
-			"attached": create.attach,
+			"attached": is_attached,
 			"fee": money::format(fee),
 		}),
 	);
-	Ok(())
+	if attaching.is_err() {
+		context.output.warn(format!(
+			"sponsorship {id} exists: attach it with `m2m sponsor attach {id} --owner KEYFILE`, do not create it again"
+		));
+	}
+	attaching
 }
 
 /// Fails unless this account can attach what it offers, so that no offer is left behind that cannot be used.
@@ -498,13 +516,36 @@ async fn change(context: &Context, usage: Use, attach: bool) -> Result<()> {
 async fn prune(context: &Context, id: SponsorshipId, selection: &Selection, signer: &Path) -> Result<()> {
 	let devices = selection.devices(context)?;
 	let (chain, key) = context.connect_as(signer).await?;
-	let devices = match devices {
-		Devices::Listed(devices) => devices,
-		Devices::AllOf(owner) => chain.finalized().await?.devices_of(&chain, &owner).await?,
-	};
+	chain.settle(&key.account()).await?;
 	let mut bulk = Bulk::new(&chain, &key);
-	for device in &devices {
-		bulk.add(device, sponsorship::prune_bucket(id, device)).await?;
+	match devices {
+		Devices::Listed(devices) => {
+			for device in devices {
+				let call = sponsorship::prune_bucket(id, &device);
+				bulk.add(device, call).await?;
+			}
+		}
+		// Most devices may have no bucket, and each of those costs a fee: enough when none is left.
+		Devices::AllOf(owner) => {
+			let block = chain.finalized().await?;
+			let buckets = details_of(&chain, &block, id).await?.buckets as usize;
+			let mut last: Option<DeviceId> = None;
+			while bulk.accepted() < buckets {
+				let block = chain.finalized().await?;
+				let page = block.devices_after(&chain, &owner, last.as_ref()).await?;
+				if page.is_empty() {
+					break;
+				}
+				last = page.last().cloned();
+				for device in page {
+					if bulk.accepted() >= buckets {
+						break;
+					}
+					let call = sponsorship::prune_bucket(id, &device);
+					bulk.add(device, call).await?;
+				}
+			}
+		}
 	}
 	let sent = bulk.finish().await?;
 	context.output.result(
@@ -529,7 +570,7 @@ async fn prune(context: &Context, id: SponsorshipId, selection: &Selection, sign
 		Some((device, reason)) if selection.named() > 0 => Err(Error::SomeRefused {
 			what: "buckets",
 			count: sent.refused.len(),
-			total: devices.len(),
+			total: sent.accepted.saturating_add(sent.refused.len()),
 			first: format!("{}: {reason}", keys::address(device)),
 			hint: hint(reason),
 		}),

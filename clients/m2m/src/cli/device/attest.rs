@@ -10,9 +10,7 @@ use comfy_table::Table;
 use m2m::{
 	Error, Result,
 	attestation::{self, Attested, Statement},
-	chain,
-	keys::{self, Device},
-	money,
+	chain, keys, money,
 	replay::Progress,
 	time,
 };
@@ -73,15 +71,6 @@ fn topic(text: &str) -> Result<Topic> {
 	})
 }
 
-/// Names of the devices in the home folder by id.
-fn local_names(context: &Context) -> Result<BTreeMap<DeviceId, String>> {
-	let devices = Device::all(&context.home)?;
-	Ok(devices
-		.into_iter()
-		.map(|device| (device.id, device.name))
-		.collect())
-}
-
 fn refused_error(
 	what: &'static str,
 	refused: &[(DeviceId, String)],
@@ -114,7 +103,7 @@ pub async fn run(context: &Context, command: AttestCommand) -> Result<()> {
 		} => {
 			let topic = topic(&text)?;
 			let devices = selection.devices(context)?;
-			let names = local_names(context)?;
+			let names = context.device_names()?;
 			let (chain, key) = context.connect_as(&issuer).await?;
 			let bar = Bar::new(context.output);
 			bar.stage("reading attestations", selection.named() as u64);
@@ -154,7 +143,7 @@ async fn run_attest(context: &Context, attest: Attest) -> Result<()> {
 		expires: attest.until.required()?,
 	};
 	let devices = attest.selection.devices(context)?;
-	let names = local_names(context)?;
+	let names = context.device_names()?;
 	let (chain, issuer) = context.connect_as(&attest.issuer).await?;
 	chain.settle(&issuer.account()).await?;
 	let bar = Bar::new(context.output);

@@ -9,6 +9,7 @@ use m2m::{
 	keys::{self, Device, Key},
 	money, time, transfer,
 };
+use m2m_device::DeviceStatus;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -19,7 +20,7 @@ pub enum TransferCommand {
 		m2m device transfer meter-001 --owner alice.json --to 5F... --price 12.5 --expires-in 2d\n\n\
 		Nothing changes until the other side accepts. Then the price and what is free in the wallet go to the old\n\
 		owner; operators, sponsorships and budget end; the keys sign nothing new until the new owner confirms them.\n\
-		Open streams and other positions must be closed before. A new offer replaces the earlier one.")]
+		Streams stay open; only other holds must be closed. A new offer replaces the earlier one.")]
 	Transfer(Box<Offer>),
 	/// Take over a device that is offered to you
 	#[command(after_help = "Examples:\n  \
@@ -125,9 +126,7 @@ pub async fn run(context: &Context, command: TransferCommand) -> Result<()> {
 			let confirmed = match key {
 				Some(file) => Key::load(&file)?,
 				None => {
-					Device::all(&context.home)?
-						.into_iter()
-						.find(|device| device.id == id)
+					Device::with_id(&context.home, &id)?
 						.ok_or_else(|| {
 							Error::Usage(format!(
 								"there is no key of {} in {}: name its file with --key",
@@ -173,10 +172,17 @@ async fn run_accept(context: &Context, accept: Accept) -> Result<()> {
 	} else {
 		text.push_str(&format!("\nconfirmed: {}", confirmed.join(", ")));
 	}
+	if accepted.status != DeviceStatus::Active {
+		text.push_str(&format!(
+			"\nit is {:?}: let it work with `m2m device resume`",
+			accepted.status
+		));
+	}
 	context.output.result(
 		text,
 		json!({
 			"device": keys::address(&id),
+			"status": format!("{:?}", accepted.status),
 			"from": keys::address(&accepted.from),
 			"price": money::format(accepted.price),
 			"generation": accepted.generation,
