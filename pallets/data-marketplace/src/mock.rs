@@ -143,6 +143,8 @@ impl pallet_device_identity::Config for Test {
 	type Time = Timestamp;
 	type Genesis = Genesis;
 	type DepositPrice = LinearStoragePrice<BasePrice, BytePrice, Balance>;
+	type SpendLimit = Budgets;
+	type OnEnded = ();
 	type OtherDeposits = OtherDeposits;
 	type TombstonePrice = TombstonePrice;
 	type MaxKeys = MaxKeys;
@@ -155,6 +157,7 @@ impl pallet_device_identity::Config for Test {
 
 impl pallet_telemetry::Config for Test {
 	type Devices = Identity;
+	type SpendLimit = Budgets;
 	type Currency = Balances;
 	type DepositPrice = LinearStoragePrice<BasePrice, BytePrice, Balance>;
 	type TombstonePrice = TombstonePrice;
