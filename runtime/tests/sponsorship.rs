@@ -3,7 +3,7 @@
 
 use codec::{Decode, Encode};
 use frame_support::{
-	BoundedVec, assert_ok,
+	BoundedVec, assert_noop, assert_ok,
 	dispatch::{DispatchClass, GetDispatchInfo},
 	storage::{TransactionOutcome, with_transaction},
 	traits::fungible::Inspect,
@@ -16,10 +16,10 @@ use m2m_device::{
 };
 use m2m_merkle::{Batch, Reading};
 use m2m_runtime::{
-	Address, Balance, Balances, BlockNumber, DeviceIdentity, Executive, FeeSponsorship, Header, MICRO_UNIT,
-	MILLI_UNIT, Runtime, RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin, SLOT_DURATION_MS,
-	Signature, System, Telemetry, TransactionPayment, TxExtension, UNIT, UncheckedExtrinsic,
-	configs::sponsorship::CallGroups, genesis_presets,
+	Address, Balance, Balances, BlockNumber, DeviceIdentity, EXISTENTIAL_DEPOSIT, Executive, FeeSponsorship,
+	Header, MICRO_UNIT, MILLI_UNIT, Runtime, RuntimeCall, RuntimeEvent, RuntimeGenesisConfig, RuntimeOrigin,
+	SLOT_DURATION_MS, Signature, System, Telemetry, TransactionPayment, TxExtension, UNIT,
+	UncheckedExtrinsic, configs::sponsorship::CallGroups, genesis_presets,
 };
 use m2m_runtime_api::CallGroup;
 use pallet_fee_sponsorship::{ClassifyCall, WeightInfo};
@@ -31,7 +31,7 @@ use sp_keyring::Sr25519Keyring;
 use sp_runtime::{
 	ApplyExtrinsicResult, BuildStorage, Digest, DigestItem, DispatchError,
 	generic::{self, Era},
-	traits::{Header as _, TransactionExtension},
+	traits::{Dispatchable, Header as _, TransactionExtension},
 	transaction_validity::{
 		InvalidTransaction, TransactionSource, TransactionValidity, TransactionValidityError,
 	},
@@ -40,6 +40,7 @@ use sp_runtime::{
 /// 2026-06-13, the beginning of an Aura slot.
 const START: u64 = 1_781_308_800_000;
 const QUARTER: u64 = 900_000;
+const DAY: u64 = 24 * 60 * 60 * 1_000;
 const PAYMENT: TransactionValidityError = TransactionValidityError::Invalid(InvalidTransaction::Payment);
 
 /// The extensions as a wallet knows them, with plain payment.
@@ -75,13 +76,21 @@ fn balance(who: &AccountId) -> Balance {
 	Balances::total_balance(who)
 }
 
-/// Runs a test that burns nothing inside the first block of a development chain, and checks the books afterwards.
-fn chain(test: impl FnOnce()) {
-	assert_eq!(burnt_in_chain(test), 0);
+fn now() -> u64 {
+	pallet_timestamp::Now::<Runtime>::get()
 }
 
-/// Runs a test likewise. Returns what it burnt.
-fn burnt_in_chain(test: impl FnOnce()) -> Balance {
+/// As [`chain_that_burns`], and not a unit may come or go.
+fn chain(test: impl FnOnce()) {
+	chain_that_burns(|| {
+		test();
+		0
+	});
+}
+
+/// Runs a test inside the first block of a development chain, and checks the books afterwards. The test
+/// returns how much it expects to be burnt.
+fn chain_that_burns(test: impl FnOnce() -> Balance) {
 	let patch = genesis_presets::get_preset(&"development".into()).expect("the preset exists");
 	let patch: serde_json::Value = serde_json::from_slice(&patch).expect("valid JSON");
 	let mut genesis = serde_json::to_value(RuntimeGenesisConfig::default()).expect("a value");
@@ -95,14 +104,12 @@ fn burnt_in_chain(test: impl FnOnce()) -> Balance {
 	externalities.execute_with(|| {
 		begin_block(1);
 		let issued = Balances::total_issuance();
-		test();
+		let burnt = test();
+		assert_eq!(Balances::total_issuance(), issued - burnt);
 		assert_ok!(FeeSponsorship::do_try_state());
 		assert_ok!(DeviceIdentity::do_try_state());
 		assert_ok!(Telemetry::do_try_state());
-		issued
-			.checked_sub(Balances::total_issuance())
-			.expect("no money comes from nothing")
-	})
+	});
 }
 
 /// Begins a block with its slot and its time.
@@ -125,6 +132,51 @@ fn next_block() {
 	begin_block(number + 1);
 }
 
+fn pair(seed: [u8; 32]) -> sr25519::Pair {
+	sr25519::Pair::from_seed(&seed)
+}
+
+fn prove(
+	key: &sr25519::Pair,
+	action: PossessionAction,
+	owner: &AccountId,
+	device: Option<&DeviceId>,
+	roles: Roles,
+) -> PossessionProof {
+	let public = DevicePublic::Sr25519(key.public());
+	let expires = now();
+	let claim = KeyClaim {
+		genesis: System::block_hash(0).0,
+		action,
+		owner,
+		device,
+		roles,
+		public: &public,
+		expires,
+	};
+	PossessionProof {
+		expires,
+		signature: DeviceSignature::Sr25519(key.sign(&claim.signed_bytes())),
+	}
+}
+
+/// A stream of a meter.
+fn spec() -> StreamSpec {
+	StreamSpec {
+		kind: StreamKind::Interval,
+		private: false,
+		schema: H256::zero(),
+		unit: BoundedVec::truncate_from(b"Wh".to_vec()),
+		scale: 0,
+		plausible_min: 0,
+		plausible_max: 1_000_000,
+		cadence_ms: QUARTER as u32,
+		period_ms: None,
+		not_before: 0,
+		retention: 8,
+	}
+}
+
 struct Meter {
 	key: sr25519::Pair,
 	id: DeviceId,
@@ -137,26 +189,18 @@ impl Meter {
 
 	/// Registers a device of the owner, whose key has nothing and may do all, with one stream.
 	fn register(number: u8) -> Self {
-		let key = sr25519::Pair::from_seed(&[number; 32]);
+		Self::register_with(number, Roles::ALL)
+	}
+
+	/// As [`Meter::register`], with a key that has these roles.
+	fn register_with(number: u8, roles: Roles) -> Self {
+		let key = pair([number; 32]);
 		let public = DevicePublic::Sr25519(key.public());
-		let expires = pallet_timestamp::Now::<Runtime>::get();
-		let claim = KeyClaim {
-			genesis: System::block_hash(0).0,
-			action: PossessionAction::Register,
-			owner: &owner(),
-			device: None,
-			roles: Roles::ALL,
-			public: &public,
-			expires,
-		};
-		let proof = PossessionProof {
-			expires,
-			signature: DeviceSignature::Sr25519(key.sign(&claim.signed_bytes())),
-		};
+		let proof = prove(&key, PossessionAction::Register, &owner(), None, roles);
 		assert_ok!(DeviceIdentity::register_device(
 			signed(&owner()),
 			public,
-			Roles::ALL,
+			roles,
 			proof,
 			None,
 			None
@@ -165,45 +209,98 @@ impl Meter {
 		assert_ok!(Telemetry::create_stream(
 			signed(&owner()),
 			Some(id.clone()),
-			stream()
+			spec()
 		));
 		Self { key, id }
 	}
 
-	/// A key made from this number, and its proof that it agrees to `action` for the device.
-	fn next_key(
-		&self,
-		number: u8,
-		action: PossessionAction,
-		owner: &AccountId,
-	) -> (sr25519::Pair, DevicePublic, PossessionProof) {
-		let key = sr25519::Pair::from_seed(&[number; 32]);
-		let public = DevicePublic::Sr25519(key.public());
-		let expires = pallet_timestamp::Now::<Runtime>::get() + QUARTER;
-		let claim = KeyClaim {
-			genesis: System::block_hash(0).0,
-			action,
-			owner,
-			device: Some(&self.id),
-			roles: Roles::ALL,
-			public: &public,
-			expires,
-		};
-		let signature = DeviceSignature::Sr25519(key.sign(&claim.signed_bytes()));
-		(key, public, PossessionProof { expires, signature })
+	/// The same device with another key, which the owner adds.
+	fn add_key(&self, key: sr25519::Pair, roles: Roles) -> Self {
+		let proof = prove(&key, PossessionAction::Add, &owner(), Some(&self.id), roles);
+		assert_ok!(DeviceIdentity::add_key(
+			signed(&owner()),
+			Some(self.id.clone()),
+			DevicePublic::Sr25519(key.public()),
+			roles,
+			proof
+		));
+		Self {
+			key,
+			id: self.id.clone(),
+		}
 	}
 
-	/// The call with which this key makes way for another one.
-	fn rotation(&self, number: u8) -> (sr25519::Pair, RuntimeCall) {
-		let (key, public, proof) = self.next_key(number, PossessionAction::Rotate, &owner());
+	/// The call by which this key puts another in its place, and the device with that one.
+	fn rotation(
+		&self,
+		key: sr25519::Pair,
+		roles: Roles,
+		overlap_ms: u64,
+	) -> (pallet_device_identity::Call<Runtime>, Self) {
 		let call = pallet_device_identity::Call::rotate_key {
-			device: None,
+			device: Some(self.id.clone()),
 			old: self.account(),
-			public,
-			proof,
-			overlap_ms: 0,
+			public: DevicePublic::Sr25519(key.public()),
+			proof: prove(&key, PossessionAction::Rotate, &owner(), Some(&self.id), roles),
+			overlap_ms,
 		};
-		(key, call.into())
+		let next = Self {
+			key,
+			id: self.id.clone(),
+		};
+		(call, next)
+	}
+
+	/// Sends money to the wallet.
+	fn fund_wallet(&self, amount: Balance) {
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&owner()),
+			self.id.clone().into(),
+			amount
+		));
+	}
+
+	fn set_budget(&self, by: &AccountId, limit: Balance) {
+		assert_ok!(FeeSponsorship::set_budget(
+			signed(by),
+			self.id.clone(),
+			limit,
+			DAY
+		));
+	}
+
+	/// Sells the device to `buyer`, who does not confirm its keys yet.
+	fn sell(&self, buyer: &AccountId) {
+		assert_ok!(DeviceIdentity::offer_transfer(
+			signed(&owner()),
+			self.id.clone(),
+			buyer.clone(),
+			UNIT,
+			now()
+		));
+		assert_ok!(DeviceIdentity::accept_transfer(
+			signed(buyer),
+			self.id.clone(),
+			0,
+			UNIT
+		));
+	}
+
+	/// Confirms the key for the new owner.
+	fn confirm(&self, owner: &AccountId) {
+		let proof = prove(
+			&self.key,
+			PossessionAction::Confirm,
+			owner,
+			Some(&self.id),
+			Roles::ALL,
+		);
+		assert_ok!(DeviceIdentity::confirm_key(
+			signed(owner),
+			self.id.clone(),
+			self.account(),
+			proof
+		));
 	}
 
 	/// What a wallet sends: signed over plain payment, and nothing left of its type but bytes.
@@ -278,25 +375,19 @@ impl Meter {
 	}
 }
 
-/// Readings every quarter of an hour.
-fn stream() -> StreamSpec {
-	StreamSpec {
-		kind: StreamKind::Interval,
-		private: false,
-		schema: H256::zero(),
-		unit: BoundedVec::truncate_from(b"Wh".to_vec()),
-		scale: 0,
-		plausible_min: 0,
-		plausible_max: 1_000_000,
-		cadence_ms: QUARTER as u32,
-		period_ms: None,
-		not_before: 0,
-		retention: 8,
-	}
+/// Offers a sponsorship and the owner takes it. Returns its number.
+fn sponsorship(to: Beneficiary, capacity: Balance, refill: Balance, expires: Option<u64>) -> u32 {
+	sponsorship_of(&owner(), to, capacity, refill, expires)
 }
 
-/// Offers a sponsorship and takes it. Returns its number.
-fn sponsorship(to: Beneficiary, capacity: Balance, refill: Balance, expires: Option<u64>) -> u32 {
+/// Offers a sponsorship and `owner` takes it. Returns its number.
+fn sponsorship_of(
+	owner: &AccountId,
+	to: Beneficiary,
+	capacity: Balance,
+	refill: Balance,
+	expires: Option<u64>,
+) -> u32 {
 	let number = pallet_fee_sponsorship::NextSponsorship::<Runtime>::get();
 	assert_ok!(FeeSponsorship::offer(
 		signed(&sponsor()),
@@ -307,7 +398,7 @@ fn sponsorship(to: Beneficiary, capacity: Balance, refill: Balance, expires: Opt
 		expires,
 		UNIT,
 	));
-	assert_ok!(FeeSponsorship::attach(signed(&owner()), number));
+	assert_ok!(FeeSponsorship::attach(signed(owner), number));
 	number
 }
 
@@ -404,12 +495,11 @@ fn what_the_sponsor_does_not_pay_for_is_refused_before_inclusion_and_costs_nothi
 		let good = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
 		// Not even one fee fits, and nothing comes back.
 		let small = sponsorship(Beneficiary::Device(poor.id.clone()), MICRO_UNIT, 0, None);
-		let now = pallet_timestamp::Now::<Runtime>::get();
 		let over = sponsorship(
 			Beneficiary::Device(late.id.clone()),
 			UNIT,
 			0,
-			Some(now + SLOT_DURATION_MS),
+			Some(now() + SLOT_DURATION_MS),
 		);
 		next_block();
 		assert_ok!(late.validate(late.anchor(1)));
@@ -472,19 +562,10 @@ fn a_device_that_its_owner_suspended_is_sponsored_no_more() {
 fn a_budget_lets_the_wallet_pay_for_what_no_sponsor_does() {
 	chain(|| {
 		let meter = Meter::register(1);
-		assert_ok!(Balances::transfer_keep_alive(
-			signed(&sponsor()),
-			meter.id.clone().into(),
-			UNIT
-		));
+		meter.fund_wallet(UNIT);
 		next_block();
 		assert_eq!(meter.validate(remark()), Err(PAYMENT));
-		assert_ok!(FeeSponsorship::set_budget(
-			signed(&owner()),
-			meter.id.clone(),
-			UNIT / 10,
-			24 * 60 * 60 * 1_000,
-		));
+		meter.set_budget(&owner(), UNIT / 10);
 		next_block();
 		let before = balance(&meter.id);
 		assert_eq!(meter.send(remark()), Ok(Ok(())));
@@ -493,207 +574,6 @@ fn a_budget_lets_the_wallet_pay_for_what_no_sponsor_does() {
 		let (_, left, _) = FeeSponsorship::budget_left(&meter.id).expect("it is set");
 		assert_eq!(left, UNIT / 10 - fee);
 	});
-}
-
-#[test]
-fn a_stolen_key_loses_at_most_one_budget_whatever_it_does() {
-	let burnt = burnt_in_chain(|| {
-		let mut meter = Meter::register(1);
-		let limit = UNIT / 50;
-		for (account, amount) in [(&meter.id, 10 * UNIT), (&meter.account(), UNIT)] {
-			assert_ok!(Balances::transfer_keep_alive(
-				signed(&sponsor()),
-				account.clone().into(),
-				amount
-			));
-		}
-		assert_ok!(FeeSponsorship::set_budget(
-			signed(&owner()),
-			meter.id.clone(),
-			limit,
-			24 * 60 * 60 * 1_000,
-		));
-		next_block();
-		let before = Balances::free_balance(&meter.id);
-		let (mut opened, mut rotated, mut refused) = (0, 0, 0);
-		for number in 100..120 {
-			let open = pallet_telemetry::Call::create_stream {
-				device: None,
-				spec: stream(),
-			};
-			// The thief pays the fees, once the wallet does not.
-			if meter.send(open.into()).expect("the key has money").is_ok() {
-				opened += 1;
-				let close = pallet_telemetry::Call::close_stream {
-					device: None,
-					stream: opened,
-				};
-				assert_eq!(meter.send(close.into()), Ok(Ok(())));
-			} else {
-				refused += 1;
-			}
-			assert!(meter.send(remark()).is_ok());
-			let (key, rotate) = meter.rotation(number);
-			match meter.send(rotate).expect("the key has money") {
-				Ok(()) => {
-					rotated += 1;
-					let left = UNIT / 100;
-					let to = AccountId::from(key.public());
-					let loot = Balances::free_balance(meter.account()).saturating_sub(left);
-					// A key that was rotated is still an account.
-					assert_ok!(Balances::transfer_allow_death(
-						signed(&meter.account()),
-						to.into(),
-						loot
-					));
-					meter.key = key;
-				}
-				Err(error) => {
-					assert_eq!(
-						error,
-						pallet_fee_sponsorship::Error::<Runtime>::BudgetExceeded.into()
-					);
-					refused += 1;
-				}
-			}
-			next_block();
-		}
-		assert!(
-			opened > 0 && rotated > 0 && refused > 0,
-			"{opened} {rotated} {refused}"
-		);
-		let lost = before - Balances::free_balance(&meter.id);
-		assert!(lost > 0 && lost <= limit, "{lost} of {limit}");
-	});
-	assert!(burnt > 0);
-}
-
-#[test]
-fn a_rotated_key_is_not_sponsored() {
-	chain(|| {
-		let mut meter = Meter::register(1);
-		sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
-		let (key, public, proof) = meter.next_key(2, PossessionAction::Rotate, &owner());
-		assert_ok!(DeviceIdentity::rotate_key(
-			signed(&owner()),
-			Some(meter.id.clone()),
-			meter.account(),
-			public,
-			proof,
-			QUARTER,
-		));
-		next_block();
-		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
-		meter.key = key;
-		assert_ok!(meter.validate(meter.anchor(1)));
-	});
-}
-
-#[test]
-fn a_transfer_voids_sponsorship_and_budget_and_an_unconfirmed_key_is_not_sponsored() {
-	chain(|| {
-		let meter = Meter::register(1);
-		let new_owner = Sr25519Keyring::Dave.to_account_id();
-		assert_ok!(Balances::transfer_keep_alive(
-			signed(&sponsor()),
-			new_owner.clone().into(),
-			10 * UNIT
-		));
-		let held = Balances::total_balance_on_hold(&owner());
-		sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
-		assert_ok!(FeeSponsorship::set_budget(
-			signed(&owner()),
-			meter.id.clone(),
-			UNIT,
-			QUARTER
-		));
-		assert!(Balances::total_balance_on_hold(&owner()) > held);
-		let expires = pallet_timestamp::Now::<Runtime>::get() + QUARTER;
-		assert_ok!(DeviceIdentity::offer_transfer(
-			signed(&owner()),
-			meter.id.clone(),
-			new_owner.clone(),
-			0,
-			expires
-		));
-		assert_ok!(meter.validate(meter.anchor(1)));
-		assert_ok!(DeviceIdentity::accept_transfer(
-			signed(&new_owner),
-			meter.id.clone(),
-			0,
-			0
-		));
-		next_block();
-
-		assert!(FeeSponsorship::budget_left(&meter.id).is_none());
-		assert_eq!(Balances::total_balance_on_hold(&owner()), held);
-		// A sponsorship of all that the new owner has does not help a key that he has not confirmed.
-		let number = pallet_fee_sponsorship::NextSponsorship::<Runtime>::get();
-		assert_ok!(FeeSponsorship::offer(
-			signed(&sponsor()),
-			Beneficiary::Owner(new_owner.clone()),
-			BoundedVec::truncate_from(vec![CallGroup::Telemetry]),
-			UNIT,
-			0,
-			None,
-			UNIT,
-		));
-		assert_ok!(FeeSponsorship::attach(signed(&new_owner), number));
-		next_block();
-		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
-		let (_, _, proof) = meter.next_key(1, PossessionAction::Confirm, &new_owner);
-		assert_ok!(DeviceIdentity::confirm_key(
-			signed(&new_owner),
-			meter.id.clone(),
-			meter.account(),
-			proof
-		));
-		next_block();
-		assert_ok!(meter.validate(meter.anchor(1)));
-		// The sponsorship of the device alone ended with the old owner.
-		assert_ok!(FeeSponsorship::detach(signed(&new_owner), number));
-		next_block();
-		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
-	});
-}
-
-#[test]
-fn retiring_returns_every_deposit_and_reference() {
-	let tombstones = 2 * MILLI_UNIT;
-	let burnt = burnt_in_chain(|| {
-		let before = (balance(&owner()), balance(&sponsor()));
-		let meter = Meter::register(1);
-		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
-		assert_ok!(FeeSponsorship::set_budget(
-			signed(&owner()),
-			meter.id.clone(),
-			UNIT,
-			QUARTER
-		));
-		next_block();
-		let pot = balance(&FeeSponsorship::pot(number));
-		assert_eq!(meter.send(meter.anchor(1)), Ok(Ok(())));
-		let fee = pot - balance(&FeeSponsorship::pot(number));
-
-		let device = Some(meter.id.clone());
-		assert_ok!(Telemetry::close_stream(signed(&owner()), device, 0));
-		assert_ok!(DeviceIdentity::retire(signed(&owner()), meter.id.clone()));
-		assert_eq!(Balances::total_balance_on_hold(&owner()), 0);
-		assert_eq!(balance(&meter.id), 0);
-		assert_eq!(balance(&owner()), before.0 - tombstones);
-		assert_eq!(System::sufficients(&meter.account()), 0);
-		assert_eq!(pallet_fee_sponsorship::Budgets::<Runtime>::iter().count(), 0);
-		// The bucket will never be full, and goes all the same.
-		assert_ok!(FeeSponsorship::prune_buckets(
-			signed(&owner()),
-			number,
-			BoundedVec::truncate_from(vec![meter.id.clone()])
-		));
-		assert_ok!(FeeSponsorship::close(signed(&sponsor()), number));
-		assert_eq!(balance(&FeeSponsorship::pot(number)), 0);
-		assert_eq!(balance(&sponsor()), before.1 - fee);
-	});
-	assert_eq!(burnt, tombstones);
 }
 
 #[test]
@@ -748,6 +628,268 @@ fn keys_can_be_changed_at_a_sponsors_cost_but_nothing_else_of_a_device() {
 	assert_eq!(group(Call::suspend { device }), None);
 }
 
+/// What is sent to open a stream, and to close one.
+fn open_stream() -> RuntimeCall {
+	RuntimeCall::Telemetry(pallet_telemetry::Call::create_stream {
+		device: None,
+		spec: spec(),
+	})
+}
+
+fn close_stream(stream: u32) -> RuntimeCall {
+	RuntimeCall::Telemetry(pallet_telemetry::Call::close_stream { device: None, stream })
+}
+
+#[test]
+fn a_stolen_trade_key_loses_at_most_one_budget() {
+	const LIMIT: Balance = UNIT / 2;
+	const TRADE: Roles = Roles {
+		authenticate: false,
+		trade: true,
+		manage: false,
+	};
+	const MANAGE: Roles = Roles {
+		authenticate: false,
+		trade: false,
+		manage: true,
+	};
+	chain_that_burns(|| {
+		let mut trader = Meter::register_with(1, TRADE);
+		let manager = trader.add_key(pair([2; 32]), MANAGE);
+		trader.fund_wallet(100 * UNIT);
+		trader.set_budget(&owner(), LIMIT);
+		let wallet = trader.id.clone();
+		let free = || Balances::free_balance(&wallet);
+		let before = free();
+		let (mut rotations, mut streams, mut fees) = (0, 0, 0);
+		let mut refused = (false, false);
+		for round in 0..100u8 {
+			next_block();
+			let mut seed = [3; 32];
+			seed[0] = round;
+			let (call, next) = trader.rotation(pair(seed), TRADE, 0);
+			refused.0 = trader.send(call.into()) != Ok(Ok(()));
+			if !refused.0 {
+				trader = next;
+				rotations += 1;
+			}
+			refused.1 = manager.send(open_stream()) != Ok(Ok(()));
+			if !refused.1 {
+				let newest = Telemetry::streams(&wallet).last().copied().expect("it is open");
+				assert!(newest > 0);
+				assert!(before - free() <= LIMIT);
+				if manager.send(close_stream(newest)) == Ok(Ok(())) {
+					streams += 1;
+				}
+			}
+			if trader.send(remark()) == Ok(Ok(())) {
+				fees += 1;
+			}
+			assert!(before - free() <= LIMIT, "round {round}");
+		}
+		// Each of them works until the budget is used up, and no longer.
+		assert!(rotations > 1 && streams > 1 && fees > 1);
+		assert_eq!(refused, (true, true));
+		let (_, left, _) = FeeSponsorship::budget_left(&wallet).expect("it is set");
+		assert!(left < LIMIT / 5, "{left}");
+		// The owner is not limited, and puts an end to it.
+		for key in [&trader, &manager] {
+			assert_ok!(DeviceIdentity::remove_key(
+				signed(&owner()),
+				Some(wallet.clone()),
+				key.account()
+			));
+		}
+		streams * MILLI_UNIT
+	});
+}
+
+#[test]
+fn total_issuance_is_unchanged_whoever_pays_a_fee() {
+	chain(|| {
+		let meter = Meter::register(1);
+		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		meter.fund_wallet(UNIT);
+		meter.set_budget(&owner(), UNIT / 10);
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&sponsor()),
+			meter.account().into(),
+			UNIT
+		));
+		next_block();
+		let pot = FeeSponsorship::pot(number);
+		let author = Sr25519Keyring::Alice.to_account_id();
+		let issued = Balances::total_issuance();
+		let fails = RuntimeCall::Telemetry(pallet_telemetry::Call::close_stream {
+			device: None,
+			stream: 7,
+		});
+		for (payer, call, tip) in [
+			(pot.clone(), meter.anchor(1), 0),
+			(pot, fails, 0),
+			(meter.id.clone(), remark(), 0),
+			(meter.account(), remark(), MICRO_UNIT),
+		] {
+			let before = (balance(&payer), balance(&author));
+			let sent = Executive::apply_extrinsic(meter.sign(call, meter.nonce(), tip));
+			assert!(sent.is_ok());
+			let paid = before.0 - balance(&payer);
+			assert!(paid > 0);
+			assert_eq!(balance(&author), before.1 + paid);
+			assert_eq!(Balances::total_issuance(), issued);
+		}
+	});
+}
+
+#[test]
+fn a_fee_too_small_to_open_the_authors_account_is_burnt_and_nothing_else() {
+	chain_that_burns(|| {
+		let meter = Meter::register(1);
+		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		let pot = FeeSponsorship::pot(number);
+		let nobody = AccountId::new([0x77; 32]);
+		pallet_session::Validators::<Runtime>::put(vec![nobody.clone()]);
+		next_block();
+		let pay = |quarter| {
+			let before = (balance(&pot), balance(&nobody), Balances::total_issuance());
+			assert_eq!(meter.send(meter.anchor(quarter)), Ok(Ok(())));
+			let fee = before.0 - balance(&pot);
+			assert!(fee > 0 && fee < EXISTENTIAL_DEPOSIT);
+			(
+				fee,
+				balance(&nobody) - before.1,
+				before.2 - Balances::total_issuance(),
+			)
+		};
+		let (fee, received, burnt) = pay(1);
+		assert_eq!((received, burnt), (0, fee));
+		assert!(!System::account_exists(&nobody));
+		// The least that an account can have is enough to receive the smallest fee.
+		assert_ok!(Balances::transfer_keep_alive(
+			signed(&sponsor()),
+			nobody.clone().into(),
+			EXISTENTIAL_DEPOSIT
+		));
+		let (second, received, burnt) = pay(2);
+		assert_eq!((received, burnt), (second, 0));
+		fee
+	});
+}
+
+#[test]
+fn retiring_returns_every_deposit_and_reference() {
+	chain_that_burns(|| {
+		let author = Sr25519Keyring::Alice.to_account_id();
+		let before = [owner(), sponsor(), author.clone()].map(|who| balance(&who));
+		let meter = Meter::register(1);
+		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		meter.fund_wallet(UNIT);
+		meter.set_budget(&owner(), UNIT);
+		next_block();
+		// A bucket at the sponsor's cost, a fee at the wallet's, and a stream within the budget.
+		assert_eq!(meter.send(meter.anchor(1)), Ok(Ok(())));
+		let wallet = balance(&meter.id);
+		assert_eq!(meter.send(remark()), Ok(Ok(())));
+		let of_wallet = wallet - balance(&meter.id);
+		assert_eq!(meter.send(open_stream()), Ok(Ok(())));
+		assert!(Balances::reserved_balance(owner()) > 0);
+		for stream in Telemetry::streams(&meter.id) {
+			assert_ok!(Telemetry::close_stream(
+				signed(&owner()),
+				Some(meter.id.clone()),
+				stream
+			));
+		}
+
+		assert_ok!(DeviceIdentity::retire(signed(&owner()), meter.id.clone()));
+		assert!(!pallet_fee_sponsorship::Budgets::<Runtime>::contains_key(
+			&meter.id
+		));
+		assert_eq!(Balances::reserved_balance(owner()), 0);
+		assert!(!System::account_exists(&meter.id));
+		assert!(!System::account_exists(&meter.account()));
+
+		// The bucket never fills again, and goes because its device is gone.
+		let devices = BoundedVec::truncate_from(vec![meter.id.clone()]);
+		assert_ok!(FeeSponsorship::prune_buckets(signed(&owner()), number, devices));
+		assert_ok!(FeeSponsorship::close(signed(&sponsor()), number));
+		assert!(!pallet_fee_sponsorship::Sponsorships::<Runtime>::contains_key(
+			number
+		));
+		assert!(!pallet_fee_sponsorship::Attached::<Runtime>::contains_key(
+			&meter.id
+		));
+		assert!(!System::account_exists(&FeeSponsorship::pot(number)));
+
+		// The device, its key and two streams left a tombstone each; all else is back but the fees.
+		let burnt = 4 * MILLI_UNIT;
+		let fees = balance(&author) - before[2];
+		assert!(0 < of_wallet && of_wallet < fees);
+		assert_eq!(balance(&owner()), before[0] - burnt - of_wallet);
+		assert_eq!(balance(&sponsor()), before[1] - (fees - of_wallet));
+		burnt
+	});
+}
+
+#[test]
+fn a_transfer_voids_sponsorship_and_budget() {
+	chain(|| {
+		let buyer = Sr25519Keyring::Dave.to_account_id();
+		let meter = Meter::register(1);
+		let number = sponsorship(Beneficiary::Device(meter.id.clone()), UNIT, 0, None);
+		meter.fund_wallet(UNIT);
+		meter.set_budget(&owner(), UNIT);
+		next_block();
+		assert_ok!(meter.validate(meter.anchor(1)));
+		assert_ok!(meter.validate(remark()));
+
+		meter.sell(&buyer);
+		assert!(!pallet_fee_sponsorship::Budgets::<Runtime>::contains_key(
+			&meter.id
+		));
+		assert_eq!(Balances::reserved_balance(owner()), 0);
+		meter.confirm(&buyer);
+		meter.fund_wallet(UNIT);
+		next_block();
+		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
+		assert_eq!(meter.validate(remark()), Err(PAYMENT));
+		assert_noop!(
+			FeeSponsorship::attach(signed(&buyer), number),
+			pallet_fee_sponsorship::Error::<Runtime>::SponsorshipEnded
+		);
+		// Nothing else was missing.
+		meter.set_budget(&buyer, UNIT);
+		next_block();
+		assert_ok!(meter.validate(remark()));
+	});
+}
+
+#[test]
+fn a_rotated_key_and_an_unconfirmed_key_are_not_sponsored() {
+	chain(|| {
+		let buyer = Sr25519Keyring::Dave.to_account_id();
+		let meter = Meter::register(1);
+		sponsorship(Beneficiary::Owner(owner()), UNIT, 0, None);
+		sponsorship_of(&buyer, Beneficiary::Owner(buyer.clone()), UNIT, 0, None);
+		next_block();
+		assert_ok!(meter.validate(meter.anchor(1)));
+
+		// Readings of the old key are still taken, but it pays nothing.
+		let (rotate, next) = meter.rotation(pair([2; 32]), Roles::ALL, DAY);
+		assert_ok!(RuntimeCall::from(rotate).dispatch(signed(&owner())));
+		next_block();
+		assert_eq!(meter.validate(meter.anchor(1)), Err(PAYMENT));
+		assert_ok!(next.validate(next.anchor(1)));
+
+		next.sell(&buyer);
+		next_block();
+		assert_eq!(next.validate(next.anchor(1)), Err(PAYMENT));
+		next.confirm(&buyer);
+		next_block();
+		assert_ok!(next.validate(next.anchor(1)));
+	});
+}
+
 /// Weight that an extrinsic takes of a block.
 fn weight_of(apply: impl FnOnce()) -> Weight {
 	let used = || *System::block_weight().get(DispatchClass::Normal);
@@ -779,7 +921,7 @@ fn a_sponsored_anchor_weighs_at_most_1_3_times_one_paid_by_its_signer() {
 			assert!(at_most_1_3_times(weight, paid), "{weight:?} against {paid:?}");
 		}
 
-		// And on every way through the extension, against a signer that is no device key at all.
+		// And on every way through the extension, against a signer for whom nobody else pays.
 		type Weights = <Runtime as pallet_fee_sponsorship::Config>::WeightInfo;
 		let first_fee = <Runtime as frame_system::Config>::DbWeight::get().writes(1);
 		let without_payment = paid - Weights::charge_wallet(0);

@@ -276,18 +276,17 @@ mod benchmarks {
 		);
 	}
 
-	// The dearest ordinary signer is the key of a device that may do nothing: it takes as many reads to see that.
 	#[benchmark]
 	fn charge_account() {
 		T::setup_benchmark_environment();
-		let (owner, device, signer) = device::<T>();
+		let (owner, device, key) = device::<T>();
 		T::BenchmarkHelper::suspend(&owner, &device);
-		T::Currency::set_balance(&signer, RICH);
+		T::Currency::set_balance(&key, RICH);
 		#[block]
 		{
-			run::<T>(&signer);
+			run::<T>(&key);
 		}
-		assert!(T::Currency::balance(&signer) < RICH);
+		assert!(T::Currency::balance(&key) < RICH);
 	}
 
 	#[benchmark]

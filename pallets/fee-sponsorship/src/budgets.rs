@@ -76,7 +76,12 @@ impl<T: Config> Pallet<T> {
 				|| T::Devices::owner(&device).as_ref() == Some(who),
 			Error::<T>::NotOwner
 		);
-		Self::release_deposit(&record)?;
+		Self::remove_budget(device, &record)
+	}
+
+	/// Removes a budget and releases its deposit, or fails and changes nothing.
+	fn remove_budget(device: DeviceId, record: &BudgetRecord) -> DispatchResult {
+		Self::release_deposit(record)?;
 		Budgets::<T>::remove(&device);
 		Self::deposit_event(Event::BudgetCleared { device });
 		Ok(())
@@ -121,25 +126,6 @@ impl<T: Config> Pallet<T> {
 	}
 }
 
-impl<T: Config> OnDeviceEnded for Pallet<T> {
-	/// A budget ends with the ownership in which it was set, and whoever paid for it has the deposit back.
-	fn ended(device: &DeviceId) {
-		let Some(record) = Budgets::<T>::take(device) else {
-			return;
-		};
-		// Nothing else releases this reason, so that the deposit is there.
-		if Self::release_deposit(&record).is_ok() {
-			Self::deposit_event(Event::BudgetCleared {
-				device: device.clone(),
-			});
-		}
-	}
-
-	fn weight() -> Weight {
-		T::WeightInfo::clear_budget()
-	}
-}
-
 impl<T: Config> SpendLimit for Pallet<T> {
 	fn spend(device: &DeviceId, amount: u128) -> Result<BudgetPeriod, DispatchError> {
 		let generation = T::Devices::generation(device).ok_or(Error::<T>::UnknownDevice)?;
@@ -157,5 +143,19 @@ impl<T: Config> SpendLimit for Pallet<T> {
 
 	fn weight() -> Weight {
 		T::WeightInfo::spend().max(T::WeightInfo::unspend())
+	}
+}
+
+impl<T: Config> OnDeviceEnded for Pallet<T> {
+	/// Clears the budget, which was the former owner's. Should its deposit not come free, it stays for
+	/// [`Pallet::clear_budget`]: it binds nobody any more.
+	fn ended(device: &DeviceId) {
+		if let Some(record) = Budgets::<T>::get(device) {
+			let _ = Self::remove_budget(device.clone(), &record);
+		}
+	}
+
+	fn weight() -> Weight {
+		T::WeightInfo::clear_budget()
 	}
 }

@@ -39,10 +39,10 @@ pub const MAX_PRUNED: u32 = 64;
 pub trait BenchmarkHelper<Call, Group> {
 	/// Registers a device with one key. Returns its owner, its id and the key.
 	fn device() -> (m2m_device::AccountId, m2m_device::DeviceId, m2m_device::AccountId);
+	/// Suspends it.
+	fn suspend(owner: &m2m_device::AccountId, device: &m2m_device::DeviceId);
 	/// A call that can be sponsored, and its group.
 	fn call() -> (Call, Group);
-	/// Suspends that device.
-	fn suspend(owner: &m2m_device::AccountId, device: &m2m_device::DeviceId);
 	/// Makes [`Config::Time`] return `now`.
 	fn set_unix_ms(now: m2m_device::UnixMs);
 }
@@ -109,7 +109,7 @@ pub mod pallet {
 	#[pallet::composite_enum]
 	pub enum HoldReason {
 		/// For the storage of a budget, on the account of the owner who set it. Released when the budget is
-		/// cleared or replaced.
+		/// cleared or replaced, and when the device is retired or gets another owner.
 		#[codec(index = 0)]
 		BudgetDeposit,
 	}
@@ -133,13 +133,13 @@ pub mod pallet {
 	pub type Attached<T: Config> = StorageMap<_, Blake2_128Concat, AccountId, SponsorshipId>;
 
 	/// What devices have used of their sponsorships. An entry appears with the first fee, its deposit is then
-	/// set aside in the pot. It can be removed when the bucket is full again, or when the sponsorship is
-	/// closed.
+	/// set aside in the pot. It can be removed when the bucket is full again, when the sponsorship is closed,
+	/// or when the device was retired.
 	#[pallet::storage]
 	pub type Buckets<T: Config> =
 		StorageDoubleMap<_, Twox64Concat, SponsorshipId, Blake2_128Concat, DeviceId, Bucket>;
 
-	/// Budgets of devices. Removed when they are cleared.
+	/// Budgets of devices. Removed when they are cleared, and when the device is retired or gets another owner.
 	#[pallet::storage]
 	pub type Budgets<T: Config> = StorageMap<_, Blake2_128Concat, DeviceId, BudgetRecord>;
 
@@ -221,12 +221,13 @@ pub mod pallet {
 			device: DeviceId,
 			/// Number of the budget.
 			budget: u32,
-			/// Most that the device's keys spend in a period.
+			/// Most that keys and operators spend in a period.
 			limit: Balance,
 			/// Length of a period in milliseconds.
 			period_ms: u64,
 		},
-		/// A budget was cleared: the device's keys spend nothing any more.
+		/// A budget was cleared: keys and operators of the device spend nothing any more. Its owner cleared it,
+		/// or the device was retired or got another owner.
 		BudgetCleared {
 			/// The device.
 			device: DeviceId,
@@ -264,7 +265,7 @@ pub mod pallet {
 		NotAttached,
 		/// No device is named, or one has no bucket in state.
 		NoSuchBucket,
-		/// The bucket of an open sponsorship is not full again.
+		/// The bucket of an open sponsorship is not full again, and its device lives.
 		BucketNotFull,
 		/// The period is zero.
 		ZeroPeriod,
@@ -410,7 +411,8 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// If buckets are in state, their deposits, that of the record and the existential deposit stay in
-		/// the pot until `prune_buckets` removes the last bucket.
+		/// the pot until `prune_buckets` removes the last bucket. What else is in it stays too if it is too
+		/// little to open the sponsor's account, which has ended.
 		///
 		/// ## Parameters
 		/// - `sponsorship`: its number.
@@ -427,9 +429,9 @@ pub mod pallet {
 			Self::do_close(&who, sponsorship)
 		}
 
-		/// Removes buckets that say nothing: those that are full again, and all of a closed sponsorship.
-		/// Their deposits can be used for fees again; the last bucket of a closed sponsorship takes the
-		/// record along and sends the rest of the pot to the sponsor.
+		/// Removes buckets that say nothing: those that are full again, those of retired devices, and all of a
+		/// closed sponsorship. Their deposits can be used for fees again; the last bucket of a closed
+		/// sponsorship takes the record along and sends the rest of the pot to the sponsor.
 		///
 		/// ## Dispatch origin
 		/// Signed by anybody.
@@ -454,16 +456,16 @@ pub mod pallet {
 			Self::do_prune_buckets(sponsorship, &devices)
 		}
 
-		/// Sets what a device's keys may spend from its wallet, fees and trades alike. The owner's own calls
-		/// are not limited.
+		/// Sets what keys and operators of a device may spend from its wallet: fees of the keys, trades, and
+		/// deposits for what they add. The owner's own calls are not limited.
 		///
 		/// ## Dispatch origin
 		/// Signed by the owner.
 		///
 		/// ## Details
 		/// The first period begins now. A budget that was set before is replaced, and what was spent of it is
-		/// forgotten. The deposit is held on the owner's account. The budget ends when the device gets
-		/// another owner.
+		/// forgotten. The deposit is held on the owner's account. The budget ends, and its deposit is released,
+		/// when the device is retired or gets another owner.
 		///
 		/// ## Parameters
 		/// - `device`: the device.
@@ -488,8 +490,7 @@ pub mod pallet {
 			Self::do_set_budget(who, device, limit, period_ms)
 		}
 
-		/// Clears a budget and releases its deposit. The device's keys spend nothing from its wallet any
-		/// more.
+		/// Clears a budget and releases its deposit. Keys and operators spend nothing from the wallet any more.
 		///
 		/// ## Dispatch origin
 		/// Signed by the owner, or by anybody if the device got another owner or was retired since.

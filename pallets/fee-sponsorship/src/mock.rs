@@ -258,11 +258,11 @@ impl crate::BenchmarkHelper<RuntimeCall, CallGroup> for Stage {
 		let device = device(99);
 		(ALICE, device.id, device.key)
 	}
+	fn suspend(owner: &AccountId, device: &DeviceId) {
+		fleet::Devices::<Test>::insert(device, (owner.clone(), 0, DeviceStatus::Suspended));
+	}
 	fn call() -> (RuntimeCall, CallGroup) {
 		(report(100), CallGroup::Reports)
-	}
-	fn suspend(owner: &AccountId, device: &DeviceId) {
-		fleet::Devices::<Test>::insert(device, (owner, 0, DeviceStatus::Suspended));
 	}
 	fn set_unix_ms(now: UnixMs) {
 		Timestamp::set_timestamp(now);

@@ -10,7 +10,7 @@ use frame_support::{
 	traits::{
 		Footprint, Get,
 		fungible::{Inspect, Mutate},
-		tokens::{DepositConsequence, Fortitude, Preservation, Provenance},
+		tokens::{Fortitude, Preservation, Provenance},
 	},
 };
 use m2m_device::{AccountId, Beneficiary, DeviceId, DeviceInspect, UnixMs};
@@ -197,15 +197,14 @@ impl<T: Config> Pallet<T> {
 			Self::dissolve(sponsorship, &record)?
 		} else {
 			let excess = Self::pot_left(sponsorship, &record, buckets);
-			// Less than the existential deposit cannot be sent to an account that has nothing. It stays in the pot
-			// until the last bucket is gone, and does not keep the sponsorship open.
-			let arrives =
-				T::Currency::can_deposit(who, excess, Provenance::Extant) == DepositConsequence::Success;
-			let returned = if excess > 0 && arrives {
-				T::Currency::transfer(&Self::pot(sponsorship), who, excess, Preservation::Preserve)?
-			} else {
-				0
-			};
+			// Too little for a sponsor without an account; it goes with the rest of the pot.
+			let arrives = T::Currency::can_deposit(who, excess, Provenance::Extant)
+				.into_result()
+				.is_ok();
+			let returned = if arrives { excess } else { 0 };
+			if returned > 0 {
+				T::Currency::transfer(&Self::pot(sponsorship), who, returned, Preservation::Preserve)?;
+			}
 			record.closed = true;
 			Sponsorships::<T>::insert(sponsorship, record);
 			returned
@@ -237,12 +236,11 @@ impl<T: Config> Pallet<T> {
 		let block = Self::block();
 		for device in devices {
 			let bucket = Buckets::<T>::take(sponsorship, device).ok_or(Error::<T>::NoSuchBucket)?;
-			// An id that was retired never returns.
-			let gone = T::Devices::generation(device).is_none();
-			ensure!(
-				gone || record.closed || bucket.missing(&record.terms, block) == 0,
-				Error::<T>::BucketNotFull
-			);
+			// The register is asked first, so that every way costs what was measured.
+			let says_nothing = T::Devices::generation(device).is_none()
+				|| record.closed
+				|| bucket.missing(&record.terms, block) == 0;
+			ensure!(says_nothing, Error::<T>::BucketNotFull);
 		}
 		let buckets = devices.len() as u32;
 		record.buckets = record.buckets.saturating_sub(buckets);

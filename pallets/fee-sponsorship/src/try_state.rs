@@ -22,9 +22,10 @@ impl<T: Config> Pallet<T> {
 	/// 4. Each bucket belongs to a sponsorship, lacks no more than the capacity, and is not from the future.
 	/// 5. Each entry of the sponsors' index names a sponsorship of that sponsor.
 	/// 6. What is attached exists and is for the account to which it is attached.
-	/// 7. A budget is for a device that was registered, in no later generation than the device's, has a number that
-	///    was given out and nobody else has, a period and a limit, and no more was spent.
-	/// 8. What is held for budgets on any account is the sum of the deposits that it pays.
+	/// 7. A budget has a number that was given out and nobody else has, a period and a limit, and no more was
+	///    spent.
+	/// 8. What is held for budgets on any account is the sum of the deposits for those that it pays for.
+	/// 9. A budget is for a device that is or was registered, and of no later generation than the device.
 	pub fn do_try_state() -> Result<(), TryRuntimeError> {
 		let mut counted = BTreeMap::<u32, u32>::new();
 		for (sponsorship, _, bucket) in Buckets::<T>::iter() {
@@ -83,11 +84,11 @@ impl<T: Config> Pallet<T> {
 			let budget = record.budget;
 			ensure!(
 				T::Devices::owner(&device).is_some(),
-				"7: a budget without a device"
+				"9: a budget of an unknown device"
 			);
 			ensure!(
 				T::Devices::generation(&device).is_none_or(|generation| budget.generation <= generation),
-				"7: a budget from the future"
+				"9: a budget from a later generation"
 			);
 			ensure!(
 				budget.number < NextBudget::<T>::get() && numbers.insert(budget.number),
@@ -102,10 +103,13 @@ impl<T: Config> Pallet<T> {
 		}
 		for account in frame_system::Account::<T>::iter_keys() {
 			let held = T::Currency::balance_on_hold(&HoldReason::BudgetDeposit.into(), &account);
-			let deposit = deposits.remove(&account).unwrap_or_default();
-			ensure!(held == deposit, "8: deposits of budgets");
+			let recorded = deposits.remove(&account).unwrap_or_default();
+			ensure!(held == recorded, "8: deposits of budgets");
 		}
-		ensure!(deposits.is_empty(), "8: a deposit on no account");
+		ensure!(
+			deposits.is_empty(),
+			"8: an account that does not exist pays for a budget"
+		);
 		Ok(())
 	}
 }

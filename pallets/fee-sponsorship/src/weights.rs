@@ -17,7 +17,7 @@ pub trait WeightInfo {
 	fn top_up() -> Weight;
 	/// An attached sponsorship closed.
 	fn close() -> Weight;
-	/// The last `n` buckets of a closed sponsorship.
+	/// The last `n` buckets of a closed sponsorship, whose devices are looked up.
 	fn prune_buckets(n: u32) -> Weight;
 	/// A budget replaced that somebody else paid for.
 	fn set_budget() -> Weight;
@@ -27,7 +27,8 @@ pub trait WeightInfo {
 	fn spend() -> Weight;
 	/// `SpendLimit::unspend`.
 	fn unspend() -> Weight;
-	/// The whole extension for an ordinary signer.
+	/// The whole extension for a signer for whom nobody else can pay: at worst the key of a suspended device,
+	/// which is looked up with its device.
 	fn charge_account() -> Weight;
 	/// The whole extension when the last of `n` sponsorships pays from a bucket that was used before.
 	fn charge_sponsored(n: u32) -> Weight;
@@ -60,7 +61,7 @@ impl WeightInfo for () {
 		estimate(5, 5, 100)
 	}
 	fn prune_buckets(n: u32) -> Weight {
-		estimate(4, 4, 100).saturating_add(estimate(1, 1, 10).saturating_mul(n.into()))
+		estimate(4, 4, 100).saturating_add(estimate(2, 1, 10).saturating_mul(n.into()))
 	}
 	fn set_budget() -> Weight {
 		estimate(9, 6, 120)
@@ -75,7 +76,7 @@ impl WeightInfo for () {
 		estimate(2, 1, 20)
 	}
 	fn charge_account() -> Weight {
-		estimate(3, 2, 60)
+		estimate(5, 2, 60)
 	}
 	fn charge_sponsored(n: u32) -> Weight {
 		estimate(6, 3, 70).saturating_add(estimate(3, 0, 5).saturating_mul(n.into()))

@@ -46,23 +46,28 @@ pub enum ProxyType {
 	#[default]
 	#[codec(index = 0)]
 	Any,
-	/// Everything that moves no money: no transfer, no deposit, nothing burnt. Fees are paid by the proxy.
+	/// What moves no money to others and burns none. Deposits may be held for it.
 	#[codec(index = 1)]
 	NonTransfer,
 }
 
 impl InstanceFilter<RuntimeCall> for ProxyType {
 	fn filter(&self, call: &RuntimeCall) -> bool {
+		use pallet_telemetry::Call as Telemetry;
 		match self {
 			Self::Any => true,
 			Self::NonTransfer => matches!(
 				call,
 				RuntimeCall::System(..)
+					| RuntimeCall::Session(..)
 					| RuntimeCall::Utility(..)
+					| RuntimeCall::Proxy(..)
+					| RuntimeCall::Multisig(..)
+					// A stream takes money from the wallet and burns some of it in the end.
 					| RuntimeCall::Telemetry(
-						pallet_telemetry::Call::anchor { .. }
-							| pallet_telemetry::Call::anchor_many { .. }
-							| pallet_telemetry::Call::report_false_anchor { .. }
+						Telemetry::anchor { .. }
+							| Telemetry::anchor_many { .. }
+							| Telemetry::report_false_anchor { .. }
 					)
 			),
 		}

@@ -88,14 +88,16 @@ impl pallet_transaction_payment::Config for Runtime {
 
 #[cfg(feature = "runtime-benchmarks")]
 impl pallet_transaction_payment::BenchmarkConfig for Runtime {
-	/// A block has an author, who gets the fees.
+	/// Gives the block an author with an account, as every block has: its balance is read and written too.
 	fn setup_benchmark_environment() {
 		use codec::Encode;
+		use frame_support::traits::fungible::Mutate;
 		use sp_consensus_aura::{AURA_ENGINE_ID, Slot};
+		use sp_runtime::DigestItem;
 
-		let slot = sp_runtime::DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(1).encode());
-		crate::System::deposit_log(slot);
-		let author = pallet_authorship::Pallet::<Runtime>::author().expect("the preset has validators");
-		<Balances as frame_support::traits::fungible::Mutate<_>>::set_balance(&author, crate::UNIT);
+		System::deposit_log(DigestItem::PreRuntime(AURA_ENGINE_ID, Slot::from(0u64).encode()));
+		// Kept for the rest of the block, as when a block begins.
+		let author = Authorship::author().expect("the chain has validators");
+		Balances::set_balance(&author, crate::UNIT);
 	}
 }

@@ -50,7 +50,7 @@ impl pallet_fee_sponsorship::Config for Runtime {
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmark {
 	use super::*;
-	use crate::{AccountId, configs::devices::benchmark::Helper as DeviceHelper};
+	use crate::{AccountId, RuntimeOrigin, configs::devices::benchmark::Helper as DeviceHelper};
 	use m2m_anchor::{Anchor, Summary};
 	use m2m_device::{DeviceId, DevicePublic, UnixMs};
 
@@ -60,6 +60,11 @@ mod benchmark {
 		fn device() -> (AccountId, DeviceId, AccountId) {
 			let (owner, device, key) = <DeviceHelper as pallet_telemetry::BenchmarkHelper>::device(0);
 			(owner, device, DevicePublic::Sr25519(key).account())
+		}
+
+		fn suspend(owner: &AccountId, device: &DeviceId) {
+			DeviceIdentity::suspend(RuntimeOrigin::signed(owner.clone()), device.clone())
+				.expect("the owner suspends an active device");
 		}
 
 		fn call() -> (RuntimeCall, CallGroup) {
@@ -78,11 +83,6 @@ mod benchmark {
 				anchor,
 			};
 			(call.into(), CallGroup::Telemetry)
-		}
-
-		fn suspend(owner: &AccountId, device: &DeviceId) {
-			DeviceIdentity::suspend(crate::RuntimeOrigin::signed(owner.clone()), device.clone())
-				.expect("the owner may");
 		}
 
 		fn set_unix_ms(now: UnixMs) {

@@ -112,44 +112,6 @@ fn a_stolen_trade_key_loses_at_most_one_budget() {
 }
 
 #[test]
-fn a_budget_ends_with_the_ownership_and_its_deposit_returns() {
-	ExtBuilder::execute(|| {
-		let (device, other) = (device(1), device(2));
-		assert_ok!(set(&ALICE, &device, 5_000, DAY));
-		assert_ok!(set(&ALICE, &other, 5_000, DAY));
-		let deposits = held(&ALICE);
-		device.set(&BOB, 1, DeviceStatus::Active);
-		FeeSponsorship::ended(&device.id);
-		assert_eq!(held(&ALICE), deposits / 2);
-		assert_eq!(Budgets::<Test>::iter_keys().collect::<Vec<_>>(), [other.id]);
-		assert!(events().contains(&Event::BudgetCleared {
-			device: device.id.clone()
-		}));
-		let told = events().len();
-		FeeSponsorship::ended(&device.id);
-		assert_eq!(events().len(), told);
-	});
-}
-
-#[test]
-fn total_issuance_is_unchanged_whoever_pays() {
-	ExtBuilder::execute(|| {
-		let (sponsored, budgeted) = (device(1), device(2));
-		sponsor(&sponsored);
-		fund(&budgeted.id, ENDOWMENT / 10);
-		assert_ok!(set(&ALICE, &budgeted, ENDOWMENT / 100, DAY));
-		let issued = Balances::total_issuance();
-		for signer in [&sponsored.key, &budgeted.key, &BOB] {
-			for call in [report(1), report(900)] {
-				send(signer, call);
-				assert!(last_fee().1 > 0);
-				assert_eq!(Balances::total_issuance(), issued);
-			}
-		}
-	});
-}
-
-#[test]
 fn fees_and_trades_share_the_budget() {
 	ExtBuilder::execute(|| {
 		let device = device(1);
@@ -240,6 +202,40 @@ fn a_budget_is_cleared_by_its_owner_and_by_anybody_when_he_is_not_the_owner_any_
 }
 
 #[test]
+fn a_budget_ends_with_the_ownership_and_its_deposit_goes_back() {
+	ExtBuilder::execute(|| {
+		let (sold, retired, kept) = (device(1), device(2), device(3));
+		for device in [&sold, &retired, &kept] {
+			assert_ok!(set(&ALICE, device, 100, DAY));
+		}
+		sold.set(&BOB, 1, DeviceStatus::Active);
+		retired.set(&ALICE, 0, DeviceStatus::Retired);
+		for device in [&sold, &retired] {
+			FeeSponsorship::ended(&device.id);
+			assert!(!Budgets::<Test>::contains_key(&device.id));
+			assert_eq!(
+				events().last(),
+				Some(&Event::BudgetCleared {
+					device: device.id.clone()
+				})
+			);
+		}
+		assert_eq!(held(&ALICE), FeeSponsorship::budget_deposit());
+		assert_eq!(left(&kept), Some(100));
+	});
+}
+
+#[test]
+fn nothing_ends_with_the_ownership_of_a_device_without_a_budget() {
+	ExtBuilder::execute(|| {
+		let device = device(1);
+		device.set(&BOB, 1, DeviceStatus::Active);
+		FeeSponsorship::ended(&device.id);
+		assert!(events().is_empty());
+	});
+}
+
+#[test]
 fn replacing_a_budget_gives_the_deposit_back_to_whoever_paid_it() {
 	ExtBuilder::execute(|| {
 		let device = device(1);
@@ -274,4 +270,5 @@ fn what_others_ask_has_a_weight() {
 		<FeeSponsorship as SpendLimit>::weight(),
 		<()>::spend().max(<()>::unspend())
 	);
+	assert_eq!(<FeeSponsorship as OnDeviceEnded>::weight(), <()>::clear_budget());
 }

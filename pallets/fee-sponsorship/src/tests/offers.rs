@@ -1,7 +1,10 @@
 //! Offering, taking, topping up and closing.
 
 use crate::{Attached, Error, Event, NextSponsorship, SponsoredBy, Sponsorships, mock::*};
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{
+	assert_noop, assert_ok,
+	traits::{fungible::Mutate, tokens::Preservation::Preserve},
+};
 use m2m_device::{Beneficiary, DeviceStatus};
 
 #[test]
@@ -320,32 +323,6 @@ fn closing_leaves_alone_what_took_the_place() {
 }
 
 #[test]
-fn an_excess_that_cannot_arrive_stays_in_the_pot_and_closing_succeeds() {
-	ExtBuilder::execute(|| {
-		let device = device(1);
-		let number = sponsor(&device);
-		send(&device.key, report(100));
-		let record = Sponsorships::<Test>::get(number).expect("it is open");
-		let pot = FeeSponsorship::pot(number);
-		// Less than the existential deposit is left for fees, and the sponsor's account is gone.
-		let kept = ED + record.deposit + record.bucket_deposit;
-		let excess = free(&pot) - kept - (ED - 1);
-		assert_ok!(Balances::transfer_keep_alive(signed(&pot), BOB, excess));
-		assert_ok!(Balances::transfer_all(signed(&SPONSOR), BOB, false));
-		assert_ok!(FeeSponsorship::close(signed(&SPONSOR), number));
-		assert!(events().contains(&Event::SponsorshipClosed {
-			sponsorship: number,
-			returned: 0,
-			buckets: 1,
-		}));
-		assert!(validate(&device.key, &report(1)).is_err());
-		let list = frame_support::BoundedVec::truncate_from(vec![device.id.clone()]);
-		assert_ok!(FeeSponsorship::prune_buckets(signed(&BOB), number, list));
-		assert_eq!(free(&SPONSOR), kept + ED - 1);
-	});
-}
-
-#[test]
 fn closing_a_used_sponsorship_returns_all_but_the_deposits() {
 	ExtBuilder::execute(|| {
 		let device = device(1);
@@ -372,5 +349,51 @@ fn closing_a_used_sponsorship_returns_all_but_the_deposits() {
 			assert_eq!(end, Err(refusal(Error::SponsorshipEnded)));
 		}
 		assert!(validate(&device.key, &report(1)).is_err());
+	});
+}
+
+/// A used sponsorship with so much for fees, whose sponsor's account has ended. Returns its number.
+fn abandoned(device: &Device, excess: Balance) -> u32 {
+	let number = sponsor(device);
+	send(&device.key, report(100));
+	let record = Sponsorships::<Test>::get(number).expect("it is open");
+	let pot = FeeSponsorship::pot(number);
+	let rest = free(&pot) - ED - record.reserve(1);
+	assert_ok!(<Balances as Mutate<_>>::transfer(
+		&pot,
+		&BOB,
+		rest - excess,
+		Preserve
+	));
+	assert_ok!(Balances::transfer_all(signed(&SPONSOR), BOB, false));
+	assert!(!System::account_exists(&SPONSOR));
+	number
+}
+
+#[test]
+fn money_too_little_to_open_the_sponsors_account_does_not_stop_closing_and_comes_with_the_last_bucket() {
+	ExtBuilder::execute(|| {
+		let device = device(1);
+		let number = abandoned(&device, ED - 1);
+		let pot = free(&FeeSponsorship::pot(number));
+		assert_ok!(FeeSponsorship::close(signed(&SPONSOR), number));
+		assert!(events().contains(&Event::SponsorshipClosed {
+			sponsorship: number,
+			returned: 0,
+			buckets: 1,
+		}));
+		assert_eq!(free(&FeeSponsorship::pot(number)), pot);
+		let devices = vec![device.id].try_into().expect("one");
+		assert_ok!(FeeSponsorship::prune_buckets(signed(&BOB), number, devices));
+		assert_eq!(free(&SPONSOR), pot);
+	});
+}
+
+#[test]
+fn money_enough_to_open_the_sponsors_account_is_returned_at_once() {
+	ExtBuilder::execute(|| {
+		let number = abandoned(&device(1), ED);
+		assert_ok!(FeeSponsorship::close(signed(&SPONSOR), number));
+		assert_eq!(free(&SPONSOR), ED);
 	});
 }

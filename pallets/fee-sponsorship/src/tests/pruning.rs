@@ -2,7 +2,7 @@
 
 use crate::{Buckets, Error, Event, Sponsorships, mock::*};
 use frame_support::{BoundedVec, assert_noop, assert_ok, traits::ConstU32};
-use m2m_device::{Beneficiary, DeviceId};
+use m2m_device::{Beneficiary, DeviceId, DeviceStatus};
 
 fn list(devices: &[&Device]) -> BoundedVec<DeviceId, ConstU32<{ crate::MAX_PRUNED }>> {
 	BoundedVec::truncate_from(devices.iter().map(|device| device.id.clone()).collect())
@@ -80,24 +80,6 @@ fn only_full_buckets_of_an_open_sponsorship_are_pruned() {
 }
 
 #[test]
-fn the_bucket_of_a_retired_device_is_pruned_even_if_it_never_fills() {
-	ExtBuilder::execute(|| {
-		let device = device(1);
-		let number = Offer {
-			refill: 0,
-			..Offer::to(Beneficiary::Owner(ALICE))
-		}
-		.taken();
-		send(&device.key, report(100));
-		advance(1_000_000);
-		assert_noop!(prune(number, &[&device]), Error::<Test>::BucketNotFull);
-		device.set(&ALICE, 0, m2m_device::DeviceStatus::Retired);
-		assert_ok!(prune(number, &[&device]));
-		assert_eq!(Buckets::<Test>::iter().count(), 0);
-	});
-}
-
-#[test]
 fn pruning_needs_a_signature() {
 	ExtBuilder::execute(|| {
 		let number = sponsor(&device(1));
@@ -148,5 +130,27 @@ fn the_rest_of_a_pot_arrives_even_if_the_sponsor_is_gone() {
 		let rest = free(&FeeSponsorship::pot(number));
 		assert_ok!(prune(number, &[&device]));
 		assert_eq!(free(&SPONSOR), rest);
+	});
+}
+
+#[test]
+fn the_bucket_of_a_retired_device_is_pruned_though_it_never_fills_again() {
+	ExtBuilder::execute(|| {
+		let (retired, lives) = (device(1), device(2));
+		let number = Offer {
+			refill: 0,
+			..Offer::to(Beneficiary::Owner(ALICE))
+		}
+		.taken();
+		for device in [&retired, &lives] {
+			send(&device.key, report(100));
+		}
+		advance(1_000);
+		assert_noop!(prune(number, &[&retired]), Error::<Test>::BucketNotFull);
+		retired.set(&ALICE, 0, DeviceStatus::Retired);
+		assert_noop!(prune(number, &[&retired, &lives]), Error::<Test>::BucketNotFull);
+		assert_ok!(prune(number, &[&retired]));
+		assert!(!Buckets::<Test>::contains_key(number, &retired.id));
+		assert!(Buckets::<Test>::contains_key(number, &lives.id));
 	});
 }
