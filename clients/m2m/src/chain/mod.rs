@@ -25,13 +25,14 @@ use crate::{Error, Result, keys, keys::Key};
 use call::check_arguments;
 use codec::{Decode, DecodeAll, Encode};
 use m2m_device::AccountId;
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use subxt::{
 	OnlineClient, OnlineClientAtBlock, SubstrateConfig,
 	config::substrate::H256,
 	events::Events,
 	rpcs::{RpcClient, client::rpc_params},
 };
+use tokio::sync::Mutex;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +45,17 @@ pub struct Chain {
 	rpc: RpcClient,
 	url: String,
 	genesis: [u8; 32],
+	/// The block in which a transaction was found last: the next one is often in it, too.
+	read: Mutex<Option<ReadBlock>>,
+}
+
+/// A block with what is looked up for each transaction in it.
+#[derive(Clone)]
+struct ReadBlock {
+	block: Block,
+	/// Hashes of its extrinsics, in order.
+	extrinsics: Arc<[H256]>,
+	events: Arc<[RawEvent]>,
 }
 
 /// The state of the chain after one block.
@@ -128,6 +140,7 @@ impl Chain {
 			rpc,
 			url: shown,
 			genesis,
+			read: Mutex::new(None),
 		})
 	}
 

@@ -1,6 +1,6 @@
 //! Transactions: sign, send, wait until they are final.
 
-use super::{Block, Call, Chain, RawEvent};
+use super::{Block, Call, Chain, RawEvent, ReadBlock};
 use crate::{Error, Result, keys::Key};
 use m2m_device::AccountId;
 use std::time::{Duration, Instant};
@@ -124,18 +124,18 @@ impl Chain {
 			};
 			match status {
 				Some(Ok(TransactionStatus::InFinalizedBlock(found))) => {
-					let block = self.block_of(found.block_hash()).await?;
-					let index = match self.position_in(&block, hash).await? {
-						Some(index) => index,
-						None => return Err(Error::Node("the finalized block lacks the transaction".into())),
+					let read = self.read_block(found.block_hash()).await?;
+					let position = read.extrinsics.iter().position(|found| *found == hash);
+					let Some(index) = position.and_then(|index| u32::try_from(index).ok()) else {
+						return Err(Error::Node("the finalized block lacks the transaction".into()));
 					};
-					let events: Vec<RawEvent> = block
-						.events(self)
-						.await?
-						.into_iter()
+					let events: Vec<RawEvent> = read
+						.events
+						.iter()
 						.filter(|event| event.extrinsic == Some(index))
+						.cloned()
 						.collect();
-					return self.outcome(pending.call, block, events);
+					return self.outcome(pending.call, read.block, events);
 				}
 				Some(Ok(TransactionStatus::Error { message })) => {
 					return Err(not_accepted(pending.call, message));
@@ -202,10 +202,20 @@ impl Chain {
 		}
 	}
 
-	async fn position_in(&self, block: &Block, hash: H256) -> Result<Option<u32>> {
-		let hashes = self.extrinsics_of(block).await?;
-		let position = hashes.iter().position(|found| *found == hash);
-		Ok(position.and_then(|position| u32::try_from(position).ok()))
+	/// The block with this hash, its extrinsics and its events.
+	async fn read_block(&self, hash: H256) -> Result<ReadBlock> {
+		let mut last = self.read.lock().await;
+		if let Some(read) = last.as_ref().filter(|read| read.block.hash == hash.0) {
+			return Ok(read.clone());
+		}
+		let block = self.block_of(hash).await?;
+		let read = ReadBlock {
+			extrinsics: self.extrinsics_of(&block).await?.into(),
+			events: block.events(self).await?.into(),
+			block,
+		};
+		*last = Some(read.clone());
+		Ok(read)
 	}
 
 	/// Hashes of a block's extrinsics, in order.
