@@ -247,6 +247,13 @@ fn leaves(levels: u32, open: bool) -> (Vec<SealedLeaf>, H256, Vec<SoldAnchor>) {
 	(leaves, H256(root), anchors)
 }
 
+/// A sale's number, different for each.
+fn sale_number(number: u32) -> SaleId {
+	let mut bytes = [0; 32];
+	bytes[..4].copy_from_slice(&number.to_be_bytes());
+	H256(bytes)
+}
+
 fn pass<T: Config>(blocks: u32) {
 	let now: BlockNumberFor<T> = (1 + blocks).into();
 	frame_system::Pallet::<T>::set_block_number(now);
@@ -546,7 +553,7 @@ mod benchmarks {
 	#[benchmark]
 	fn prune_marks(n: Linear<0, MAX_PRUNED>) {
 		for number in 0..=n {
-			Marks::<T>::insert(mark(1, H256::from_low_u64_be(number.into())), ());
+			Marks::<T>::insert(mark(1, sale_number(number)), ());
 		}
 		pass::<T>(10);
 		let removed;
