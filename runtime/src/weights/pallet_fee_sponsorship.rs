@@ -35,8 +35,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `563`
 		//  Estimated: `6196`
-		// Minimum execution time: 88_816_000 picoseconds.
-		Weight::from_parts(95_117_000, 0)
+		// Minimum execution time: 88_966_000 picoseconds.
+		Weight::from_parts(98_524_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(5))
@@ -53,8 +53,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `597`
 		//  Estimated: `3652`
-		// Minimum execution time: 38_322_000 picoseconds.
-		Weight::from_parts(41_497_000, 0)
+		// Minimum execution time: 38_732_000 picoseconds.
+		Weight::from_parts(45_024_000, 0)
 			.saturating_add(Weight::from_parts(0, 3652))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -69,8 +69,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `634`
 		//  Estimated: `3652`
-		// Minimum execution time: 33_312_000 picoseconds.
-		Weight::from_parts(36_308_000, 0)
+		// Minimum execution time: 34_224_000 picoseconds.
+		Weight::from_parts(39_364_000, 0)
 			.saturating_add(Weight::from_parts(0, 3652))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -83,8 +83,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `541`
 		//  Estimated: `6196`
-		// Minimum execution time: 71_523_000 picoseconds.
-		Weight::from_parts(76_383_000, 0)
+		// Minimum execution time: 72_095_000 picoseconds.
+		Weight::from_parts(78_156_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
@@ -101,8 +101,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `654`
 		//  Estimated: `6196`
-		// Minimum execution time: 98_583_000 picoseconds.
-		Weight::from_parts(107_110_000, 0)
+		// Minimum execution time: 97_502_000 picoseconds.
+		Weight::from_parts(104_746_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(5))
@@ -111,6 +111,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 	/// Proof: `FeeSponsorship::Sponsorships` (`max_values`: None, `max_size`: Some(177), added: 2652, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSponsorship::Buckets` (r:64 w:64)
 	/// Proof: `FeeSponsorship::Buckets` (`max_values`: None, `max_size`: Some(84), added: 2559, mode: `MaxEncodedLen`)
+	/// Storage: `DeviceIdentity::Devices` (r:64 w:0)
+	/// Proof: `DeviceIdentity::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSponsorship::SponsoredBy` (r:0 w:1)
@@ -118,18 +120,18 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 	/// The range of component `n` is `[1, 64]`.
 	fn prune_buckets(n: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `606 + n * (78 ±0)`
-		//  Estimated: `6196 + n * (2559 ±0)`
-		// Minimum execution time: 102_231_000 picoseconds.
-		Weight::from_parts(105_086_420, 0)
+		//  Measured:  `853 + n * (78 ±0)`
+		//  Estimated: `6196 + n * (2662 ±0)`
+		// Minimum execution time: 108_793_000 picoseconds.
+		Weight::from_parts(132_692_309, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
-			// Standard Error: 14_900
-			.saturating_add(Weight::from_parts(6_182_119, 0).saturating_mul(n.into()))
+			// Standard Error: 140_347
+			.saturating_add(Weight::from_parts(10_513_440, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(3))
-			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
+			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(4))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(n.into())))
-			.saturating_add(Weight::from_parts(0, 2559).saturating_mul(n.into()))
+			.saturating_add(Weight::from_parts(0, 2662).saturating_mul(n.into()))
 	}
 	/// Storage: `DeviceIdentity::Devices` (r:1 w:0)
 	/// Proof: `DeviceIdentity::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
@@ -140,16 +142,16 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:2 w:2)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	/// Storage: `Timestamp::Now` (r:1 w:0)
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
 	fn set_budget() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `824`
-		//  Estimated: `6218`
-		// Minimum execution time: 140_212_000 picoseconds.
-		Weight::from_parts(155_550_000, 0)
-			.saturating_add(Weight::from_parts(0, 6218))
+		//  Estimated: `6398`
+		// Minimum execution time: 139_961_000 picoseconds.
+		Weight::from_parts(156_051_000, 0)
+			.saturating_add(Weight::from_parts(0, 6398))
 			.saturating_add(T::DbWeight::get().reads(8))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}
@@ -160,14 +162,14 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 	/// Storage: `System::Account` (r:1 w:1)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `Balances::Holds` (r:1 w:1)
-	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(139), added: 2614, mode: `MaxEncodedLen`)
+	/// Proof: `Balances::Holds` (`max_values`: None, `max_size`: Some(229), added: 2704, mode: `MaxEncodedLen`)
 	fn clear_budget() -> Weight {
 		// Proof Size summary in bytes:
 		//  Measured:  `708`
-		//  Estimated: `3652`
-		// Minimum execution time: 77_865_000 picoseconds.
-		Weight::from_parts(84_377_000, 0)
-			.saturating_add(Weight::from_parts(0, 3652))
+		//  Estimated: `3694`
+		// Minimum execution time: 78_175_000 picoseconds.
+		Weight::from_parts(87_152_000, 0)
+			.saturating_add(Weight::from_parts(0, 3694))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
@@ -181,8 +183,8 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `549`
 		//  Estimated: `3652`
-		// Minimum execution time: 22_803_000 picoseconds.
-		Weight::from_parts(25_056_000, 0)
+		// Minimum execution time: 23_183_000 picoseconds.
+		Weight::from_parts(26_760_000, 0)
 			.saturating_add(Weight::from_parts(0, 3652))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -195,25 +197,27 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 		// Proof Size summary in bytes:
 		//  Measured:  `255`
 		//  Estimated: `3625`
-		// Minimum execution time: 15_489_000 picoseconds.
-		Weight::from_parts(16_842_000, 0)
+		// Minimum execution time: 15_629_000 picoseconds.
+		Weight::from_parts(17_452_000, 0)
 			.saturating_add(Weight::from_parts(0, 3625))
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// Storage: `DeviceIdentity::Keys` (r:1 w:0)
 	/// Proof: `DeviceIdentity::Keys` (`max_values`: None, `max_size`: Some(212), added: 2687, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:1 w:1)
+	/// Storage: `DeviceIdentity::Devices` (r:1 w:0)
+	/// Proof: `DeviceIdentity::Devices` (`max_values`: None, `max_size`: Some(187), added: 2662, mode: `MaxEncodedLen`)
+	/// Storage: `System::Account` (r:2 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	fn charge_account() -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `182`
-		//  Estimated: `3677`
-		// Minimum execution time: 72_185_000 picoseconds.
-		Weight::from_parts(75_190_000, 0)
-			.saturating_add(Weight::from_parts(0, 3677))
-			.saturating_add(T::DbWeight::get().reads(2))
-			.saturating_add(T::DbWeight::get().writes(1))
+		//  Measured:  `726`
+		//  Estimated: `6196`
+		// Minimum execution time: 104_955_000 picoseconds.
+		Weight::from_parts(115_375_000, 0)
+			.saturating_add(Weight::from_parts(0, 6196))
+			.saturating_add(T::DbWeight::get().reads(4))
+			.saturating_add(T::DbWeight::get().writes(2))
 	}
 	/// Storage: `DeviceIdentity::Keys` (r:1 w:0)
 	/// Proof: `DeviceIdentity::Keys` (`max_values`: None, `max_size`: Some(212), added: 2687, mode: `MaxEncodedLen`)
@@ -227,21 +231,21 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSponsorship::Buckets` (r:2 w:1)
 	/// Proof: `FeeSponsorship::Buckets` (`max_values`: None, `max_size`: Some(84), added: 2559, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:2 w:1)
+	/// Storage: `System::Account` (r:3 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// The range of component `n` is `[1, 2]`.
 	fn charge_sponsored(n: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `511 + n * (557 ±0)`
+		//  Measured:  `614 + n * (557 ±0)`
 		//  Estimated: `6044 + n * (2652 ±0)`
-		// Minimum execution time: 124_332_000 picoseconds.
-		Weight::from_parts(106_612_528, 0)
+		// Minimum execution time: 143_027_000 picoseconds.
+		Weight::from_parts(121_955_181, 0)
 			.saturating_add(Weight::from_parts(0, 6044))
-			// Standard Error: 440_764
-			.saturating_add(Weight::from_parts(26_964_205, 0).saturating_mul(n.into()))
-			.saturating_add(T::DbWeight::get().reads(5))
+			// Standard Error: 3_038_557
+			.saturating_add(Weight::from_parts(43_836_117, 0).saturating_mul(n.into()))
+			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(n.into())))
-			.saturating_add(T::DbWeight::get().writes(2))
+			.saturating_add(T::DbWeight::get().writes(3))
 			.saturating_add(Weight::from_parts(0, 2652).saturating_mul(n.into()))
 	}
 	/// Storage: `DeviceIdentity::Keys` (r:1 w:0)
@@ -256,23 +260,23 @@ impl<T: frame_system::Config> pallet_fee_sponsorship::WeightInfo for WeightInfo<
 	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSponsorship::Buckets` (r:2 w:0)
 	/// Proof: `FeeSponsorship::Buckets` (`max_values`: None, `max_size`: Some(84), added: 2559, mode: `MaxEncodedLen`)
-	/// Storage: `System::Account` (r:3 w:1)
+	/// Storage: `System::Account` (r:4 w:2)
 	/// Proof: `System::Account` (`max_values`: None, `max_size`: Some(128), added: 2603, mode: `MaxEncodedLen`)
 	/// Storage: `FeeSponsorship::Budgets` (r:1 w:1)
 	/// Proof: `FeeSponsorship::Budgets` (`max_values`: None, `max_size`: Some(160), added: 2635, mode: `MaxEncodedLen`)
 	/// The range of component `n` is `[0, 2]`.
 	fn charge_wallet(n: u32, ) -> Weight {
 		// Proof Size summary in bytes:
-		//  Measured:  `844 + n * (609 ±0)`
-		//  Estimated: `6044 + n * (2652 ±0)`
-		// Minimum execution time: 111_317_000 picoseconds.
-		Weight::from_parts(122_558_791, 0)
-			.saturating_add(Weight::from_parts(0, 6044))
-			// Standard Error: 393_947
-			.saturating_add(Weight::from_parts(28_097_528, 0).saturating_mul(n.into()))
-			.saturating_add(T::DbWeight::get().reads(7))
+		//  Measured:  `947 + n * (609 ±0)`
+		//  Estimated: `6196 + n * (2652 ±0)`
+		// Minimum execution time: 135_863_000 picoseconds.
+		Weight::from_parts(182_805_190, 0)
+			.saturating_add(Weight::from_parts(0, 6196))
+			// Standard Error: 1_893_399
+			.saturating_add(Weight::from_parts(58_494_985, 0).saturating_mul(n.into()))
+			.saturating_add(T::DbWeight::get().reads(8))
 			.saturating_add(T::DbWeight::get().reads((3_u64).saturating_mul(n.into())))
-			.saturating_add(T::DbWeight::get().writes(2))
+			.saturating_add(T::DbWeight::get().writes(3))
 			.saturating_add(Weight::from_parts(0, 2652).saturating_mul(n.into()))
 	}
 }
