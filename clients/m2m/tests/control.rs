@@ -596,7 +596,8 @@ fn a_device_without_a_balance_anchors_through_its_sponsor() {
 			.as_array()
 			.unwrap()
 			.iter()
-			.any(|sponsorship| sponsorship["sponsorship"].to_string() == fleet)
+			.filter_map(|sponsorship| sponsorship["sponsorship"].as_u64())
+			.any(|number| fleet == number.to_string())
 	);
 }
 

@@ -273,7 +273,7 @@ pub enum TestKey {
 /// The key with this number; two schemes take turns.
 pub fn key(number: u8) -> TestKey {
 	let seed = [number; 32];
-	if number % 2 == 0 {
+	if number.is_multiple_of(2) {
 		TestKey::Sr25519(sr25519::Pair::from_seed(&seed))
 	} else {
 		TestKey::Ed25519(ed25519::Pair::from_seed(&seed))

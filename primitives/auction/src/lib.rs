@@ -78,10 +78,10 @@
 //!
 //! let mut book = Book::default();
 //! for step in [anna, ben, cleo] {
-//! 	book.add(Side::Bid, &step).unwrap();
+//!     book.add(Side::Bid, &step).unwrap();
 //! }
 //! for step in [dora, emil] {
-//! 	book.add(Side::Ask, &step).unwrap();
+//!     book.add(Side::Ask, &step).unwrap();
 //! }
 //!
 //! let clearing = clear(&book).unwrap();

@@ -69,12 +69,15 @@ fn act() -> impl Strategy<Value = Act> {
 	]
 }
 
+/// `(cents, Wh)`, best first.
+type Steps = Vec<(u128, u32)>;
+
 /// One home in the model.
 #[derive(Default)]
 struct Book {
 	credit: u128,
-	/// Orders by the first slot for which they hold: bids and asks of `(cents, Wh)`, best first.
-	orders: BTreeMap<Slot, (Vec<(u128, u32)>, Vec<(u128, u32)>)>,
+	/// Orders by the first slot for which they hold: bids and asks.
+	orders: BTreeMap<Slot, (Steps, Steps)>,
 }
 
 /// A slot in the model: orders `(home, side, cents, Wh)`, in the order in which they came.

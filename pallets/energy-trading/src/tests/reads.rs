@@ -85,7 +85,7 @@ fn keepers_find_who_is_not_settled() {
 		assert_eq!(find(), both);
 		run_past_window(FIRST);
 		assert_ok!(settle(FIRST, &[&taker]));
-		assert_eq!(find(), [giver.id.clone()]);
+		assert_eq!(find(), std::slice::from_ref(&giver.id));
 		assert_ok!(settle(FIRST, &[&giver]));
 		assert_eq!(find(), Vec::<DeviceId>::new());
 		assert_eq!(EnergyTrading::last_price(MARKET), Some((FIRST, 20 * CENT)));
