@@ -96,7 +96,7 @@ fn a_device_changes_hands_and_grants_do_not_go_with_it() {
 	);
 	assert!(message.contains("DeviceIdentity::NotOwner"), "{message}");
 	ok(&["device", "resume", "pump", "--owner", alice]);
-	// What the operator adds is paid by the wallet.
+	// What the operator adds is paid by the wallet, within the owner's budget.
 	ok(&[
 		"account", "fund", "--from", alice, "--to", &device, "--amount", "1",
 	]);
@@ -116,6 +116,14 @@ fn a_device_changes_hands_and_grants_do_not_go_with_it() {
 			signer,
 		]
 	};
+	let message = node.fails(&home, &service(&operator_file), 4, "Refused");
+	assert!(
+		message.contains("FeeSponsorship::NoBudget") && message.contains("m2m device budget set"),
+		"{message}"
+	);
+	ok(&[
+		"device", "budget", "set", "pump", "--owner", alice, "--limit", "0.1", "--period", "1d",
+	]);
 	ok(&service(&operator_file));
 	let document = setup.file("thing.json");
 	fs::write(&document, "{\"title\": \"pump\"}").unwrap();
