@@ -113,6 +113,7 @@
 
 pub mod book;
 pub mod clearing;
+pub mod market;
 pub mod order;
 pub mod price_order;
 pub mod pricing;
@@ -121,6 +122,7 @@ pub mod slot;
 
 pub use book::{Book, PAGE_TICKS, PAGES, TickPage, TickVolume, VolumeFault};
 pub use clearing::{Clearing, Ration, clear};
+pub use market::{Capacity, IgnoredReason, Parameters, Window};
 pub use order::{Covered, MAX_STEPS, OrderFault, Side, StandingOrder, Step, Steps, spread};
 pub use price_order::{PriceOrder, PriceStep, PriceSteps};
 pub use pricing::{MAX_PRICE, MAX_TICKS, Pricing, PricingFault, TickGrid};
