@@ -274,8 +274,9 @@ fn request() -> RequestSpec {
 
 /// A pool with one member, who is owed so much.
 fn pool_with<T: Config>(manager: &Party, member: &AccountId) {
-	Pallet::<T>::do_create_pool(manager.account.clone()).expect("the manager is rich");
-	Pallet::<T>::do_set_shares(&manager.account, 0, member.clone(), 1).expect("the manager is rich");
+	Pallet::<T>::do_create_pool(&manager.account, manager.account.clone()).expect("the manager is rich");
+	Pallet::<T>::do_set_shares(&manager.account, &manager.account, 0, member.clone(), 1)
+		.expect("the manager is rich");
 	let owed = price::<T>();
 	T::Currency::set_balance(
 		&Pallet::<T>::pool_account(0),
@@ -351,7 +352,8 @@ mod benchmarks {
 	#[benchmark]
 	fn purchase() {
 		let market = Market::open::<T>(Payout::Seller);
-		Pallet::<T>::do_create_pool(market.seller.account.clone()).expect("the seller is rich");
+		Pallet::<T>::do_create_pool(&market.seller.account, market.seller.account.clone())
+			.expect("the seller is rich");
 		market.list::<T>(Payout::Pool {
 			pool: 0,
 			share: Perbill::from_percent(50),
@@ -507,7 +509,8 @@ mod benchmarks {
 	#[benchmark]
 	fn remove_request() {
 		let buyer = Party::rich::<T>("buyer");
-		Pallet::<T>::do_post_request(buyer.account.clone(), request()).expect("the buyer is rich");
+		Pallet::<T>::do_post_request(&buyer.account, buyer.account.clone(), request())
+			.expect("the buyer is rich");
 		#[extrinsic_call]
 		_(buyer.origin::<T>(), None, 0);
 		assert!(!Requests::<T>::contains_key(0));
@@ -544,7 +547,7 @@ mod benchmarks {
 	#[benchmark]
 	fn close_pool() {
 		let manager = Party::rich::<T>("manager");
-		Pallet::<T>::do_create_pool(manager.account.clone()).expect("the manager is rich");
+		Pallet::<T>::do_create_pool(&manager.account, manager.account.clone()).expect("the manager is rich");
 		#[extrinsic_call]
 		_(manager.origin::<T>(), None, 0);
 		assert!(!Pools::<T>::contains_key(0));

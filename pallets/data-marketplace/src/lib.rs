@@ -644,7 +644,7 @@ pub mod pallet {
 		///
 		/// ## Details
 		/// The seller is an ordinary account that owns the device, or the device itself. The deposit is held on
-		/// the seller's account.
+		/// the seller's account, within its budget if a key or an operator signs.
 		///
 		/// ## Parameters
 		/// - `seller`: the device that sells; `None` for the signer, or the device of the signing key.
@@ -655,12 +655,14 @@ pub mod pallet {
 		/// [`Error::InvalidEndpoint`], [`Error::InvalidArea`], [`Error::InvalidSplit`],
 		/// [`Error::InvalidTimes`], [`Error::InvalidClaims`], [`Error::UnknownPool`],
 		/// [`Error::NotPoolManager`], [`Error::NumbersExhausted`], [`Error::CannotPay`], and those of
-		/// [`DeviceAuthority`].
+		/// [`DeviceAuthority`] and of [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::ListingCreated`].
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::create_listing().saturating_add(T::Devices::weight().saturating_mul(3)))]
+		#[pallet::weight(T::WeightInfo::create_listing()
+			.saturating_add(T::Devices::weight().saturating_mul(2))
+			.saturating_add(Pallet::<T>::trading_weight()))]
 		pub fn create_listing(
 			origin: OriginFor<T>,
 			seller: Option<DeviceId>,
@@ -1021,7 +1023,9 @@ pub mod pallet {
 		/// ## Events
 		/// [`Event::Subscribed`].
 		#[pallet::call_index(13)]
-		#[pallet::weight(T::WeightInfo::subscribe().saturating_add(Pallet::<T>::trading_weight()))]
+		#[pallet::weight(T::WeightInfo::subscribe()
+			.saturating_add(Pallet::<T>::trading_weight())
+			.saturating_add(T::SpendLimit::weight()))]
 		pub fn subscribe(
 			origin: OriginFor<T>,
 			subscriber: Option<DeviceId>,
@@ -1116,7 +1120,7 @@ pub mod pallet {
 		/// Says what readings somebody would buy. Sellers answer at the endpoint, with terms. Binds nobody.
 		///
 		/// ## Dispatch origin
-		/// Signed by the buyer, or by whoever may manage it.
+		/// Signed by the buyer, or by whoever may manage it, within its budget.
 		///
 		/// ## Parameters
 		/// - `buyer`: as for [`Pallet::purchase`].
@@ -1125,12 +1129,12 @@ pub mod pallet {
 		/// ## Errors
 		/// [`Error::InvalidEndpoint`], [`Error::InvalidArea`], [`Error::InvalidTimes`],
 		/// [`Error::AlreadyExpired`], [`Error::NumbersExhausted`], [`Error::CannotPay`], and those of
-		/// [`DeviceAuthority::participant`].
+		/// [`DeviceAuthority::participant`] and of [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::RequestPosted`].
 		#[pallet::call_index(17)]
-		#[pallet::weight(T::WeightInfo::post_request().saturating_add(T::Devices::weight()))]
+		#[pallet::weight(T::WeightInfo::post_request().saturating_add(Pallet::<T>::trading_weight()))]
 		pub fn post_request(
 			origin: OriginFor<T>,
 			buyer: Option<DeviceId>,
@@ -1138,7 +1142,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			let buyer = T::Devices::participant(&who, buyer.as_ref(), Action::Manage)?;
-			Self::do_post_request(buyer, *spec)
+			Self::do_post_request(&who, buyer, *spec)
 		}
 
 		/// Removes a request and returns its deposit.
@@ -1169,7 +1173,7 @@ pub mod pallet {
 		/// Makes a pool, an account without a key that shares of sales are paid to.
 		///
 		/// ## Dispatch origin
-		/// Signed by the manager, or by whoever may trade for it.
+		/// Signed by the manager, or by whoever may trade for it within its budget.
 		///
 		/// ## Details
 		/// The existential deposit moves from the manager to the pool.
@@ -1178,22 +1182,25 @@ pub mod pallet {
 		/// - `manager`: the device that manages it; `None` for the signer, or the device of the signing key.
 		///
 		/// ## Errors
-		/// [`Error::NumbersExhausted`], [`Error::CannotPay`], and those of [`DeviceAuthority::participant`].
+		/// [`Error::NumbersExhausted`], [`Error::CannotPay`], those of [`DeviceAuthority::participant`] and of
+		/// [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::PoolCreated`].
 		#[pallet::call_index(19)]
-		#[pallet::weight(T::WeightInfo::create_pool().saturating_add(T::Devices::weight()))]
+		#[pallet::weight(T::WeightInfo::create_pool()
+			.saturating_add(Pallet::<T>::trading_weight())
+			.saturating_add(T::SpendLimit::weight()))]
 		pub fn create_pool(origin: OriginFor<T>, manager: Option<DeviceId>) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			let manager = T::Devices::participant(&who, manager.as_ref(), Action::Trade)?;
-			Self::do_create_pool(manager)
+			Self::do_create_pool(&who, manager)
 		}
 
 		/// Sets the shares of a member of a pool. They count for sales purchased from now on.
 		///
 		/// ## Dispatch origin
-		/// Signed by the manager, or by whoever may trade for it.
+		/// Signed by the manager, or by whoever may trade for it within its budget.
 		///
 		/// ## Details
 		/// Only while no sale that pays into the pool is open: a share must not earn from a sale that was
@@ -1209,12 +1216,12 @@ pub mod pallet {
 		/// ## Errors
 		/// [`Error::UnknownPool`], [`Error::NotPoolManager`], [`Error::PoolInUse`],
 		/// [`Error::NumbersExhausted`], [`Error::CannotPay`], [`Error::NothingOwed`] if zero shares are set for
-		/// somebody who has none, and those of [`DeviceAuthority::participant`].
+		/// somebody who has none, those of [`DeviceAuthority::participant`] and of [`SpendLimit::spend`].
 		///
 		/// ## Events
 		/// [`Event::SharesSet`], and [`Event::ShareClaimed`] if the member leaves with money.
 		#[pallet::call_index(20)]
-		#[pallet::weight(T::WeightInfo::set_shares().saturating_add(T::Devices::weight()))]
+		#[pallet::weight(T::WeightInfo::set_shares().saturating_add(Pallet::<T>::trading_weight()))]
 		pub fn set_shares(
 			origin: OriginFor<T>,
 			manager: Option<DeviceId>,
@@ -1224,7 +1231,7 @@ pub mod pallet {
 		) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			let manager = T::Devices::participant(&who, manager.as_ref(), Action::Trade)?;
-			Self::do_set_shares(&manager, pool, member, shares)
+			Self::do_set_shares(&who, &manager, pool, member, shares)
 		}
 
 		/// Pays a member of a pool what it is owed.

@@ -78,7 +78,7 @@ impl<T: Config> Pallet<T> {
 		Self::ensure_spec(&seller, &spec)?;
 		let listing = NextListing::<T>::get();
 		let next = listing.checked_add(1).ok_or(Error::<T>::NumbersExhausted)?;
-		let deposit = Self::take_deposit(&seller, Listing::max_encoded_len())?;
+		let deposit = Self::take_deposit(who, &seller, Listing::max_encoded_len())?;
 		NextListing::<T>::put(next);
 		ListedBy::<T>::insert(&seller, listing, ());
 		let device = spec.device.clone();

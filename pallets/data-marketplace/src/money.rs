@@ -25,10 +25,15 @@ impl<T: Config> Pallet<T> {
 		})
 	}
 
-	/// Holds the deposit for such a record.
-	pub(crate) fn take_deposit(who: &AccountId, bytes: usize) -> Result<Balance, Error<T>> {
+	/// Holds the deposit for such a record on `account`, within its budget if `who` signs for it.
+	pub(crate) fn take_deposit(
+		who: &AccountId,
+		account: &AccountId,
+		bytes: usize,
+	) -> Result<Balance, DispatchError> {
 		let deposit = Self::deposit_for(bytes);
-		Self::hold(HoldReason::Deposit, who, deposit)?;
+		Self::book(who, account, deposit)?;
+		Self::hold(HoldReason::Deposit, account, deposit)?;
 		Ok(deposit)
 	}
 

@@ -50,10 +50,11 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// See [`Pallet::create_pool`].
-	pub(crate) fn do_create_pool(manager: AccountId) -> DispatchResult {
+	pub(crate) fn do_create_pool(who: &AccountId, manager: AccountId) -> DispatchResult {
 		let pool = NextPool::<T>::get();
 		let next = pool.checked_add(1).ok_or(Error::<T>::NumbersExhausted)?;
-		let deposit = Self::take_deposit(&manager, Pool::max_encoded_len())?;
+		let deposit = Self::take_deposit(who, &manager, Pool::max_encoded_len())?;
+		Self::book(who, &manager, T::Currency::minimum_balance())?;
 		T::Currency::transfer(
 			&manager,
 			&Self::pool_account(pool),
@@ -79,6 +80,7 @@ impl<T: Config> Pallet<T> {
 
 	/// See [`Pallet::set_shares`].
 	pub(crate) fn do_set_shares(
+		who: &AccountId,
 		manager: &AccountId,
 		pool: PoolId,
 		member: AccountId,
@@ -94,7 +96,7 @@ impl<T: Config> Pallet<T> {
 		match before {
 			None => {
 				ensure!(shares > 0, Error::<T>::NothingOwed);
-				let deposit = Self::take_deposit(manager, PoolMember::max_encoded_len())?;
+				let deposit = Self::take_deposit(who, manager, PoolMember::max_encoded_len())?;
 				record.members.saturating_inc();
 				let entry = PoolMember {
 					shares,

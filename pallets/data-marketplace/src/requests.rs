@@ -9,7 +9,7 @@ use sp_runtime::DispatchResult;
 
 impl<T: Config> Pallet<T> {
 	/// See [`Pallet::post_request`].
-	pub(crate) fn do_post_request(buyer: AccountId, spec: RequestSpec) -> DispatchResult {
+	pub(crate) fn do_post_request(who: &AccountId, buyer: AccountId, spec: RequestSpec) -> DispatchResult {
 		Self::ensure_endpoint(&spec.endpoint)?;
 		Self::ensure_area(&spec.area)?;
 		ensure!(
@@ -19,7 +19,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(spec.expires > Self::now(), Error::<T>::AlreadyExpired);
 		let request = NextRequest::<T>::get();
 		let next = request.checked_add(1).ok_or(Error::<T>::NumbersExhausted)?;
-		let deposit = Self::take_deposit(&buyer, Request::max_encoded_len())?;
+		let deposit = Self::take_deposit(who, &buyer, Request::max_encoded_len())?;
 		NextRequest::<T>::put(next);
 		Requests::<T>::insert(
 			request,

@@ -38,7 +38,7 @@ impl<T: Config> Pallet<T> {
 		let next = subscription.checked_add(1).ok_or(Error::<T>::NumbersExhausted)?;
 		let budget = Self::book(who, &subscriber, amount)?;
 		Self::hold(HoldReason::Payment, &subscriber, amount)?;
-		let deposit = Self::take_deposit(&subscriber, Subscription::max_encoded_len())?;
+		let deposit = Self::take_deposit(who, &subscriber, Subscription::max_encoded_len())?;
 		NextSubscription::<T>::put(next);
 		Subscriptions::<T>::insert(
 			subscription,

@@ -1,12 +1,13 @@
 //! Offering, changing and withdrawing.
 
 use crate::{Error, Event, HoldReason, ListedBy, Listings, mock::*};
+use codec::MaxEncodedLen;
 use frame_support::{BoundedVec, assert_noop, assert_ok, dispatch::DispatchResult};
 use m2m_anchor::StreamSpec;
 use m2m_device::{AccountId, Roles};
 use m2m_fair_exchange::{
 	Claims,
-	market::{ListingSpec, Payee, Payout, Price},
+	market::{Listing, ListingSpec, Payee, Payout, Price},
 };
 use sp_runtime::{DispatchError, Perbill};
 
@@ -155,11 +156,19 @@ fn the_seller_is_the_device_or_its_owner() {
 			Error::<Test>::NotSellersDevice
 		);
 		fund(&shop.device, 1_000_000);
-		assert_ok!(Market::create_listing(
-			signed(&BOB),
-			Some(shop.device.clone()),
-			Box::new(spec(&shop.device, 0))
-		));
+		let list = || {
+			Market::create_listing(
+				signed(&BOB),
+				Some(shop.device.clone()),
+				Box::new(spec(&shop.device, 0)),
+			)
+		};
+		let deposit = Market::deposit_for(Listing::max_encoded_len());
+		budgets::Left::<Test>::insert(&shop.device, deposit - 1);
+		assert_noop!(list(), budgets::Error::<Test>::BudgetExceeded);
+		budgets::Left::<Test>::insert(&shop.device, deposit);
+		assert_ok!(list());
+		assert_eq!(budgets::Left::<Test>::get(&shop.device), 0);
 	});
 }
 
@@ -168,6 +177,7 @@ fn who_only_manages_a_device_does_not_decide_where_its_money_goes() {
 	ExtBuilder::execute(|| {
 		let shop = Shop::unlisted(2);
 		fund(&shop.device, 1_000_000);
+		budgets::Left::<Test>::insert(&shop.device, 1_000_000);
 		assert_ok!(Identity::grant(
 			signed(&alice()),
 			shop.device.clone(),

@@ -1,8 +1,10 @@
 //! Devices as buyers and sellers: who signs for them, and within which limits.
 
 use crate::{Error, HoldReason, Sales, mock::*};
+use codec::MaxEncodedLen;
 use frame_support::{assert_noop, assert_ok};
 use m2m_device::{AccountId, DeviceId, PossessionAction, Roles};
+use m2m_fair_exchange::market::{Pool, PoolMember, Request, Subscription};
 
 /// A device of Carol's with money and a key that may only trade; what the key may spend.
 fn machine(budget: u128) -> (DeviceId, TestKey) {
@@ -94,7 +96,8 @@ fn the_owner_is_not_limited_and_operators_are() {
 fn a_subscription_books_its_money_once_and_gives_back_what_is_left() {
 	ExtBuilder::execute(|| {
 		let shop = Shop::open();
-		let (device, trader) = machine(3 * PRICE);
+		let deposit = Market::deposit_for(Subscription::max_encoded_len());
+		let (device, trader) = machine(3 * PRICE + deposit);
 		assert_ok!(Market::subscribe(
 			signed(&trader.account()),
 			None,
@@ -182,5 +185,49 @@ fn a_device_key_is_never_an_ordinary_buyer() {
 			Error::<Test>::NotBuyer
 		);
 		assert!(!Sales::<Test>::contains_key(deal.id()));
+	});
+}
+
+#[test]
+fn deposits_count_on_the_budget_as_spending_does() {
+	ExtBuilder::execute(|| {
+		Shop::open();
+		let deposit = |bytes| Market::deposit_for(bytes);
+		let pool = deposit(Pool::max_encoded_len()) + ED;
+		let member = deposit(PoolMember::max_encoded_len());
+		let subscription = PRICE + deposit(Subscription::max_encoded_len());
+		let (device, trader) = machine(pool + member + subscription);
+		let trade = || signed(&trader.account());
+		let subscribe = || Market::subscribe(trade(), None, 0, PRICE, PRICE, 50, trader.account());
+		assert_ok!(Market::create_pool(trade(), None));
+		assert_eq!(budget(&device), member + subscription);
+		assert_ok!(Market::set_shares(trade(), None, 0, BOB, 1));
+		assert_eq!(budget(&device), subscription);
+		assert_ok!(subscribe());
+		assert_eq!(budget(&device), 0);
+		for refused in [
+			Market::create_pool(trade(), None),
+			Market::set_shares(trade(), None, 0, HELPER, 1),
+			subscribe(),
+		] {
+			assert_eq!(refused, Err(budgets::Error::<Test>::BudgetExceeded.into()));
+		}
+		// The shares of a member that is there need no deposit, and a request needs another role.
+		assert_ok!(Market::set_shares(trade(), None, 0, BOB, 2));
+		assert_ok!(Identity::grant(
+			signed(&CAROL),
+			device.clone(),
+			BOB,
+			MANAGER,
+			None
+		));
+		let request = || Box::new(super::requests::wanted());
+		let asks = |who| Market::post_request(signed(&who), Some(device.clone()), request());
+		assert_noop!(asks(BOB), budgets::Error::<Test>::BudgetExceeded);
+		budgets::Left::<Test>::insert(&device, deposit(Request::max_encoded_len()));
+		assert_ok!(asks(BOB));
+		assert_eq!(budget(&device), 0);
+		// The owner is not limited.
+		assert_ok!(asks(CAROL));
 	});
 }

@@ -6,7 +6,7 @@ use m2m_device::Roles;
 use m2m_fair_exchange::market::{Price, RequestSpec};
 use sp_core::H256;
 
-fn wanted() -> RequestSpec {
+pub(super) fn wanted() -> RequestSpec {
 	RequestSpec {
 		schema: H256::repeat_byte(0x5c),
 		area: BoundedVec::truncate_from(b"u0".to_vec()),
@@ -93,6 +93,7 @@ fn a_device_asks_and_its_owner_withdraws_whatever_its_status() {
 	ExtBuilder::execute(|| {
 		let device = register(&CAROL, &key(12), Roles::ALL);
 		fund(&device, 1_000_000);
+		budgets::Left::<Test>::insert(&device, 1_000_000);
 		assert_ok!(Market::post_request(
 			signed(&key(12).account()),
 			None,
