@@ -628,6 +628,57 @@ fn keys_can_be_changed_at_a_sponsors_cost_but_nothing_else_of_a_device() {
 	assert_eq!(group(Call::suspend { device }), None);
 }
 
+#[test]
+fn a_device_trades_at_a_sponsors_cost_and_runs_no_market() {
+	use pallet_data_marketplace::Call as Data;
+	use pallet_energy_trading::Call as Energy;
+	let energy = |call: Energy<Runtime>| CallGroups::group(&call.into());
+	let order = Default::default();
+	assert_eq!(
+		energy(Energy::set_order {
+			market: 0,
+			device: None,
+			order
+		}),
+		Some(CallGroup::Energy)
+	);
+	// Settling and clearing are open to everybody, so a device would spend its sponsor's money on strangers.
+	assert_eq!(energy(Energy::clear { market: 0, slot: 0 }), None);
+	let devices = Default::default();
+	assert_eq!(
+		energy(Energy::settle {
+			market: 0,
+			slot: 0,
+			devices
+		}),
+		None
+	);
+	assert_eq!(
+		energy(Energy::withdraw_reserve {
+			market: 0,
+			amount: None
+		}),
+		None
+	);
+	let data = |call: Data<Runtime>| CallGroups::group(&call.into());
+	let sale = Default::default();
+	assert_eq!(
+		data(Data::accept {
+			buyer: None,
+			sale,
+			rating: 5
+		}),
+		Some(CallGroup::Data)
+	);
+	assert_eq!(data(Data::create_pool { manager: None }), None);
+	assert_eq!(
+		data(Data::settle {
+			sales: Default::default()
+		}),
+		None
+	);
+}
+
 /// What is sent to open a stream, and to close one.
 fn open_stream() -> RuntimeCall {
 	RuntimeCall::Telemetry(pallet_telemetry::Call::create_stream {

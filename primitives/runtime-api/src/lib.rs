@@ -81,6 +81,12 @@ pub enum CallGroup {
 	/// A device's own keys: added, rotated, removed.
 	#[codec(index = 1)]
 	Identity,
+	/// A device's part in a market for energy: membership, orders, credit.
+	#[codec(index = 2)]
+	Energy,
+	/// Selling and buying readings.
+	#[codec(index = 3)]
+	Data,
 }
 
 /// What others still pay for a device, and what its wallet does.

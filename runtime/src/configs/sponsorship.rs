@@ -16,7 +16,9 @@ pub struct CallGroups;
 
 impl ClassifyCall<RuntimeCall, CallGroup> for CallGroups {
 	fn group(call: &RuntimeCall) -> Option<CallGroup> {
+		use pallet_data_marketplace::Call as Data;
 		use pallet_device_identity::Call as Identity;
+		use pallet_energy_trading::Call as Energy;
 		use pallet_telemetry::Call as Telemetry;
 		match call {
 			RuntimeCall::Telemetry(
@@ -28,6 +30,26 @@ impl ClassifyCall<RuntimeCall, CallGroup> for CallGroups {
 			RuntimeCall::DeviceIdentity(
 				Identity::add_key { .. } | Identity::rotate_key { .. } | Identity::remove_key { .. },
 			) => Some(CallGroup::Identity),
+			RuntimeCall::EnergyTrading(
+				Energy::join { .. }
+				| Energy::set_order { .. }
+				| Energy::top_up { .. }
+				| Energy::withdraw_credit { .. }
+				| Energy::leave { .. },
+			) => Some(CallGroup::Energy),
+			RuntimeCall::DataMarketplace(
+				Data::create_listing { .. }
+				| Data::update_listing { .. }
+				| Data::close_listing { .. }
+				| Data::purchase { .. }
+				| Data::reveal_key { .. }
+				| Data::accept { .. }
+				| Data::prove_bad_leaf { .. }
+				| Data::prove_bad_claim { .. }
+				| Data::subscribe { .. }
+				| Data::deliver { .. }
+				| Data::end_subscription { .. },
+			) => Some(CallGroup::Data),
 			_ => None,
 		}
 	}

@@ -30,6 +30,10 @@ pub enum Calls {
 	Telemetry,
 	/// Adding, rotating and removing keys
 	Identity,
+	/// Membership, orders and credit in a market for energy
+	Energy,
+	/// Selling and buying readings
+	Data,
 }
 
 impl From<Calls> for CallGroup {
@@ -37,6 +41,8 @@ impl From<Calls> for CallGroup {
 		match calls {
 			Calls::Telemetry => Self::Telemetry,
 			Calls::Identity => Self::Identity,
+			Calls::Energy => Self::Energy,
+			Calls::Data => Self::Data,
 		}
 	}
 }
@@ -587,6 +593,8 @@ mod tests {
 		for (given, group) in [
 			(Calls::Telemetry, CallGroup::Telemetry),
 			(Calls::Identity, CallGroup::Identity),
+			(Calls::Energy, CallGroup::Energy),
+			(Calls::Data, CallGroup::Data),
 		] {
 			let name = group_name(CallGroup::from(given));
 			assert_eq!(CallGroup::from(given), group);
