@@ -313,6 +313,29 @@ build() {
 	( cd "$ROOT" && cargo_with_progress build build --release --locked --workspace "$@" ) || exit 1
 }
 
+# ---- Benchmarks
+
+# Belongs to the same SDK release as Cargo.toml.
+BENCHER_VERSION=0.28.0
+
+# benchmark_runtime: the SDK's bencher and the runtime with its benchmarks. Sets BENCHER and RUNTIME.
+benchmark_runtime() {
+	BENCHER=$CACHE/tools/bin/frame-omni-bencher
+	ensure_rust
+	if ! "$BENCHER" --version 2>/dev/null | grep -qF "$BENCHER_VERSION"; then
+		# One of its dependencies generates bindings at build time.
+		apt_install clang libclang-dev
+		say "building frame-omni-bencher $BENCHER_VERSION"
+		cargo install --locked --quiet --root "$CACHE/tools" "frame-omni-bencher@$BENCHER_VERSION"
+	fi
+	# A folder of its own: another feature set in the shared one would build dependencies again for everybody.
+	export CARGO_TARGET_DIR=${M2M_WEIGHTS_TARGET:-$CACHE/weights-target}
+	say "building the runtime with its benchmarks"
+	( cd "$ROOT" && cargo build --release --locked -p m2m-runtime --features runtime-benchmarks )
+	# shellcheck disable=SC2034 # for the scripts that source this
+	RUNTIME=$CARGO_TARGET_DIR/release/wbuild/m2m-runtime/m2m_runtime.compact.compressed.wasm
+}
+
 # ---- Node.js
 
 # ensure_node: Node.js and npm for the JavaScript checks and zombienet.

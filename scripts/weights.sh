@@ -31,24 +31,8 @@ while [ $# -gt 0 ]; do
 	esac
 done
 
-# Belongs to the same SDK release as Cargo.toml.
-BENCHER_VERSION=0.28.0
-BENCHER=$CACHE/tools/bin/frame-omni-bencher
-
 cd "$ROOT"
-ensure_rust
-if ! "$BENCHER" --version 2>/dev/null | grep -qF "$BENCHER_VERSION"; then
-	# One of its dependencies generates bindings at build time.
-	apt_install clang libclang-dev
-	say "building frame-omni-bencher $BENCHER_VERSION"
-	cargo install --locked --quiet --root "$CACHE/tools" "frame-omni-bencher@$BENCHER_VERSION"
-fi
-
-# A folder of its own: another feature set in the shared one would build dependencies again for everybody.
-export CARGO_TARGET_DIR=$CACHE/weights-target
-say "building the runtime with its benchmarks"
-cargo build --release --locked -p m2m-runtime --features runtime-benchmarks
-RUNTIME=$CARGO_TARGET_DIR/release/wbuild/m2m-runtime/m2m_runtime.compact.compressed.wasm
+benchmark_runtime
 
 if [ ${#PALLETS[@]} -eq 0 ]; then
 	mapfile -t PALLETS < <(sed -n 's/^\t\[\([a-z_]*\),.*/\1/p' runtime/src/benchmarks.rs)
