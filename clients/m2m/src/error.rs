@@ -65,6 +65,16 @@ pub enum Error {
 	/// The chain has no such call, event or runtime API, or another shape of it.
 	#[error("incompatible chain: {0}; use the m2m version that was built with this chain's runtime")]
 	IncompatibleChain(String),
+	/// The node does not keep the state of a block any more.
+	#[error(
+		"the node at {url} has discarded block {block} and those before it: connect to a node that keeps them all (`m2m-node --state-pruning archive`), or name a later period"
+	)]
+	StateDiscarded {
+		/// Address of the node.
+		url: String,
+		/// The block.
+		block: u32,
+	},
 	/// A well-known key would sign on a chain that is not for development.
 	#[error(
 		"{file} holds a development key that everybody knows, and {url} is a live chain: use a key made with `m2m key generate`"
@@ -303,6 +313,7 @@ impl Error {
 			| Self::WrongChain { .. }
 			| Self::ChainReset { .. }
 			| Self::IncompatibleChain(_)
+			| Self::StateDiscarded { .. }
 			| Self::DevelopmentKey { .. }
 			| Self::NotFinalized { .. }
 			| Self::Undecided { .. } => 3,
@@ -334,6 +345,7 @@ impl Error {
 			Self::WrongChain { .. } => "WrongChain",
 			Self::ChainReset { .. } => "ChainReset",
 			Self::IncompatibleChain(_) => "IncompatibleChain",
+			Self::StateDiscarded { .. } => "StateDiscarded",
 			Self::DevelopmentKey { .. } => "DevelopmentKey",
 			Self::Refused { .. } => "Refused",
 			Self::NotAccepted { .. } => "NotAccepted",

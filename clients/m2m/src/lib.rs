@@ -19,6 +19,8 @@
 //! | [`direct`] | devices that deliver their own anchors and need no balance |
 //! | [`proof`] | prove that a reading was recorded unchanged, and check such proofs |
 //! | [`evidence`] | evidence that an anchor contradicts its own readings |
+//! | [`bill`] | what a device traded in a market for energy, from events |
+//! | [`keeper`] | clear and settle what is due in markets for energy |
 //! | [`money`], [`time`] | amounts and times as people write them |
 //!
 //! The types of calls, anchors and envelopes are those of the `m2m-device`, `m2m-anchor` and `m2m-merkle` crates,
@@ -26,6 +28,7 @@
 
 pub mod attestation;
 pub mod batch;
+pub mod bill;
 pub mod chain;
 pub mod commitment;
 pub mod direct;
@@ -34,6 +37,7 @@ pub mod error;
 pub mod evidence;
 pub mod fleet;
 pub mod import;
+pub mod keeper;
 pub mod keys;
 pub mod manifest;
 pub mod money;
