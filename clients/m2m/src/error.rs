@@ -172,6 +172,18 @@ pub enum Error {
 		/// Leaves on chain.
 		chain: u64,
 	},
+	/// What the chain recorded of a market does not follow from the meter readings.
+	#[error(
+		"the market's records do not follow from the readings: {household}, {slot}: {problem}; the readings or the chain are wrong, and the records of the blocks say which"
+	)]
+	Contradiction {
+		/// The slot, by its time in the readings.
+		slot: String,
+		/// The household.
+		household: String,
+		/// What is wrong.
+		problem: String,
+	},
 	/// A line of a CSV file is wrong.
 	#[error("{}:{line}: {problem}", file.display())]
 	Csv {
@@ -323,7 +335,7 @@ impl Error {
 			| Self::SomeRefused { .. }
 			| Self::ImportIncomplete { .. }
 			| Self::CannotPay { .. } => 4,
-			Self::ProofDoesNotHold(_) => 5,
+			Self::ProofDoesNotHold(_) | Self::Contradiction { .. } => 5,
 			Self::Csv { .. }
 			| Self::Manifest { .. }
 			| Self::BadFile { .. }
@@ -356,6 +368,7 @@ impl Error {
 			Self::ImportIncomplete { .. } => "ImportIncomplete",
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
 			Self::ProofStale { .. } => "ProofStale",
+			Self::Contradiction { .. } => "Contradiction",
 			Self::Csv { .. } => "Csv",
 			Self::Manifest { .. } => "Manifest",
 			Self::CannotPay { .. } => "CannotPay",
