@@ -570,6 +570,50 @@ pub fn created(events: &[RawEvent]) -> Result<(MarketId, AccountId)> {
 	Ok((market, account))
 }
 
+/// The next step after a refusal by this pallet, where there is one. `error` is its name without the pallet.
+pub(super) fn hint(error: &str) -> &'static str {
+	match error {
+		"UnknownMarket" => "; `m2m market list` shows those that there are",
+		"NotOperator" => "; sign with the operator's key file: `m2m market show` names him",
+		"OperatorIsDeviceKey" => "; sign with an account that is no device's key",
+		"InvalidSlotLength" => {
+			"; choose a length that divides a day and has at least two blocks, such as 900"
+		}
+		"InvalidWindow" => {
+			"; a window lasts at most eight slots and 100 blocks, and at least one of each unit"
+		}
+		"InvalidRequirement" => {
+			"; name a topic of small letters, digits and hyphens, and at least one issuer"
+		}
+		"OperatorCannotPay" | "OperatorCannotReceive" => "; fund the operator with `m2m account fund`",
+		"NoticeTooShort" => "; name a later slot with --first",
+		"ChangePending" => "; wait until the pending change holds: `m2m market show` says when",
+		"VersionStillNeeded" => "; clear old slots first, with `m2m keeper --once`",
+		"UnsuitableStream" => {
+			"; open a stream in Wh with the market's slot length as period: see `m2m market join --help`"
+		}
+		"MeterInUse" => "; end the other membership first, with `m2m market leave`, or name another point",
+		"AlreadyMember" => "; `m2m market show --device` says how it stands",
+		"NotMember" => "; let the device join with `m2m market join`",
+		"AlreadyAdmitted" => "; to change its capacity, let it leave and join again",
+		"NoCapacity" => "; give it a capacity for what it takes or for what it gives",
+		"NotCertified" => {
+			"; let one of the market's issuers vouch for the meter with `m2m device attest`, and name the claim as --point"
+		}
+		"MembershipEnding" => "; finish it with `m2m market leave`, then join again",
+		"SettlementPending" => "; settle its slots first with `m2m keeper --once`, then run this again",
+		"OrderStillNeeded" => {
+			"; wait until the reporting windows of the last slots are over, then run this again"
+		}
+		"CreditTooLow" => "; `m2m market show --device` says what is left",
+		"ReserveTooLow" => "; `m2m market show` says what there is",
+		"UnknownSlot" => "; nothing was reported for it, or it is settled already",
+		"WindowOpen" => "; wait until its reporting window is over: `m2m market watch` counts down",
+		"AlreadyCleared" => "; settle it with `m2m market settle`",
+		_ => "",
+	}
+}
+
 impl Block {
 	/// A market.
 	pub async fn market(&self, chain: &Chain, market: MarketId) -> Result<Option<MarketDetails>> {

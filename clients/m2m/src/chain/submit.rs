@@ -297,6 +297,12 @@ fn not_accepted(call: String, reason: String) -> Error {
 
 /// The next step after a refusal, where there is one.
 pub fn hint(reason: &str) -> &'static str {
+	if let Some(error) = reason.strip_prefix("EnergyTrading::") {
+		let hint = super::energy::hint(error);
+		if !hint.is_empty() {
+			return hint;
+		}
+	}
 	match reason.rsplit("::").next().unwrap_or(reason) {
 		"OwnerCannotPay" | "NewOwnerCannotPay" => "; fund the owner with `m2m account fund`",
 		"IssuerCannotPay" | "CannotPay" => "; fund the account that signs with `m2m account fund`",
@@ -357,6 +363,17 @@ mod tests {
 		let unpaid = "Invalid Transaction (1010): Inability to pay some fees";
 		assert!(hint_of(unpaid).contains("m2m account fund"));
 		assert_eq!(hint_of("Immediately Dropped (1016)"), "");
+	}
+
+	#[test]
+	fn errors_of_markets_say_what_to_do() {
+		assert!(hint("EnergyTrading::SettlementPending").contains("m2m keeper"));
+		// The same state of a wallet has the same way out everywhere.
+		assert_eq!(
+			hint("EnergyTrading::WalletCannotPay"),
+			hint("Telemetry::WalletCannotPay")
+		);
+		assert_eq!(hint("Elsewhere::NotMember"), "");
 	}
 
 	#[test]
