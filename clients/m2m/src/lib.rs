@@ -20,6 +20,7 @@
 //! | [`proof`] | prove that a reading was recorded unchanged, and check such proofs |
 //! | [`evidence`] | evidence that an anchor contradicts its own readings |
 //! | [`bill`] | what a device traded in a market for energy, from events |
+//! | [`community`], [`chart`] | a neighbourhood's day traded in time-lapse, checked against the readings, and its picture |
 //! | [`keeper`] | clear and settle what is due in markets for energy |
 //! | [`money`], [`time`] | amounts and times as people write them |
 //!
@@ -30,7 +31,9 @@ pub mod attestation;
 pub mod batch;
 pub mod bill;
 pub mod chain;
+pub mod chart;
 pub mod commitment;
+pub mod community;
 pub mod direct;
 pub mod doctor;
 pub mod error;
