@@ -140,14 +140,7 @@ pub async fn round(
 	markets: &Markets,
 	report: &mut (dyn FnMut(Done) + Send),
 ) -> Result<Round> {
-	let mut calls = Calls {
-		chain,
-		key,
-		nonce: None,
-		under_way: VecDeque::new(),
-		round: Round::default(),
-		report,
-	};
+	let mut calls = Calls::new(chain, key, report);
 	match markets {
 		Markets::Listed(listed) => {
 			for market in listed {
@@ -168,6 +161,24 @@ pub async fn round(
 				}
 			}
 		}
+	}
+	while calls.collect().await? {}
+	Ok(calls.round)
+}
+
+/// Settles every entry of a slot that waits, which clears the slot if need be. Without entries it only clears it.
+///
+/// # Errors
+/// [`Error::Refused`] with `UnknownSlot` if nothing was reported for the slot or it is settled, with `WindowOpen` if it
+/// can still be reported; and those of sending.
+pub async fn settle(chain: &Chain, key: &Key, market: MarketId, slot: Slot) -> Result<Round> {
+	let mut tell_nobody = |_: Done| {};
+	let mut calls = Calls::new(chain, key, &mut tell_nobody);
+	if !settle_slot(&mut calls, market, slot).await? {
+		let included = chain.submit(key, &energy::clear(market, slot)).await?;
+		let mut round = Round::default();
+		round.add(&Done::of(market, slot, &included)?);
+		return Ok(round);
 	}
 	while calls.collect().await? {}
 	Ok(calls.round)
@@ -228,7 +239,18 @@ struct Calls<'a> {
 	report: &'a mut (dyn FnMut(Done) + Send),
 }
 
-impl Calls<'_> {
+impl<'a> Calls<'a> {
+	fn new(chain: &'a Chain, key: &'a Key, report: &'a mut (dyn FnMut(Done) + Send)) -> Self {
+		Self {
+			chain,
+			key,
+			nonce: None,
+			under_way: VecDeque::new(),
+			round: Round::default(),
+			report,
+		}
+	}
+
 	async fn send(&mut self, market: MarketId, slot: Slot, call: &Call) -> Result<()> {
 		while self.under_way.len() >= CALLS_UNDER_WAY {
 			self.collect().await?;
@@ -249,7 +271,7 @@ impl Calls<'_> {
 			return Ok(false);
 		};
 		let done = match self.chain.finality(pending).await {
-			Ok(included) => done(market, slot, &included)?,
+			Ok(included) => Done::of(market, slot, &included)?,
 			Err(Error::Refused { reason, paid, .. }) if OVERTAKEN.contains(&reason.as_str()) => Done {
 				block: None,
 				fee: paid.map_or(0, |paid| paid.1),
@@ -263,52 +285,54 @@ impl Calls<'_> {
 	}
 }
 
-/// What a call for a slot did, from its events.
-fn done(market: MarketId, slot: Slot, included: &Included) -> Result<Done> {
-	let mut actions = Vec::new();
-	let (mut devices, mut overtaken, mut finished) = (0usize, 0usize, None);
-	for event in EnergyEvent::all(&included.block, &included.events)? {
-		match event {
-			EnergyEvent::SlotCleared {
-				market,
-				slot,
-				price,
-				volume_wh,
-				orders,
-			} => actions.push(Action::Cleared {
-				market,
-				slot,
-				price,
-				volume_wh,
-				orders,
-			}),
-			EnergyEvent::Settled(_) => devices = devices.saturating_add(1),
-			// Whatever the reason, another settlement or the end of a membership came first.
-			EnergyEvent::SettlementRefused { .. } => overtaken = overtaken.saturating_add(1),
-			EnergyEvent::SlotSettled { reserved, .. } => finished = Some(reserved),
-			_ => {}
+impl Done {
+	/// What a call for a slot did, from its events.
+	pub fn of(market: MarketId, slot: Slot, included: &Included) -> Result<Self> {
+		let mut actions = Vec::new();
+		let (mut devices, mut overtaken, mut finished) = (0usize, 0usize, None);
+		for event in EnergyEvent::all(&included.block, &included.events)? {
+			match event {
+				EnergyEvent::SlotCleared {
+					market,
+					slot,
+					price,
+					volume_wh,
+					orders,
+				} => actions.push(Action::Cleared {
+					market,
+					slot,
+					price,
+					volume_wh,
+					orders,
+				}),
+				EnergyEvent::Settled(_) => devices = devices.saturating_add(1),
+				// Whatever the reason, another settlement or the end of a membership came first.
+				EnergyEvent::SettlementRefused { .. } => overtaken = overtaken.saturating_add(1),
+				EnergyEvent::SlotSettled { reserved, .. } => finished = Some(reserved),
+				_ => {}
+			}
 		}
+		if devices > 0 || overtaken > 0 {
+			actions.push(Action::Settled {
+				market,
+				slot,
+				devices,
+				overtaken,
+			});
+		}
+		if let Some(reserved) = finished {
+			actions.push(Action::Finished {
+				market,
+				slot,
+				reserved,
+			});
+		}
+		Ok(Self {
+			block: Some(included.block.number),
+			fee: included.fee,
+			actions,
+		})
 	}
-	if devices > 0 || overtaken > 0 {
-		actions.push(Action::Settled {
-			market,
-			slot,
-			devices,
-			overtaken,
-		});
-	}
-	if let Some(reserved) = finished {
-		actions.push(Action::Finished {
-			market,
-			slot,
-			reserved,
-		});
-	}
-	Ok(Done {
-		block: Some(included.block.number),
-		fee: included.fee,
-		actions,
-	})
 }
 
 #[cfg(test)]

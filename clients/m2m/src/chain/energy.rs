@@ -570,6 +570,16 @@ pub fn created(events: &[RawEvent]) -> Result<(MarketId, AccountId)> {
 	Ok((market, account))
 }
 
+/// What a call paid from a reserve, in smallest units.
+pub fn reserve_withdrawn(events: &[RawEvent]) -> Result<Money> {
+	let event = events
+		.iter()
+		.find(|event| event.is(PALLET, "ReserveWithdrawn"))
+		.ok_or_else(|| Error::IncompatibleChain("it reports no payment from a reserve".into()))?;
+	let (_, _, amount): (MarketId, AccountId, Money) = event.decode()?;
+	Ok(amount)
+}
+
 /// The next step after a refusal by this pallet, where there is one. `error` is its name without the pallet.
 pub(super) fn hint(error: &str) -> &'static str {
 	match error {

@@ -9,6 +9,7 @@ mod operators;
 mod show;
 mod transfer;
 
+pub use attest::topic;
 pub use show::describe;
 
 use super::{Context, account::account_or_device, key::Scheme};

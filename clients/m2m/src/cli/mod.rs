@@ -3,11 +3,14 @@
 mod account;
 mod arguments;
 mod batch;
+mod bill;
 mod device;
 mod did;
 mod doctor;
 mod fleet;
+mod keeper;
 mod key;
+mod market;
 pub mod output;
 mod sponsor;
 mod telemetry;
@@ -103,6 +106,11 @@ enum Command {
 	/// Anchor readings, prove them, verify proofs
 	#[command(subcommand)]
 	Telemetry(telemetry::TelemetryCommand),
+	/// Community markets for metered energy: prices, members, orders, credit, live view
+	#[command(subcommand)]
+	Market(market::MarketCommand),
+	Bill(bill::Bill),
+	Keeper(keeper::Keeper),
 	/// Check node, chain, clock, keys, store and balances, and say what to do
 	Doctor(doctor::Doctor),
 }
@@ -190,6 +198,9 @@ pub async fn run(cli: Cli) -> Result<()> {
 		Command::Sponsor(command) => sponsor::run(&context, command).await,
 		Command::Did(command) => did::run(&context, command).await,
 		Command::Telemetry(command) => telemetry::run(&context, command).await,
+		Command::Market(command) => market::run(&context, command).await,
+		Command::Bill(arguments) => bill::run(&context, arguments).await,
+		Command::Keeper(arguments) => keeper::run(&context, arguments).await,
 		Command::Doctor(arguments) => doctor::run(&context, arguments).await,
 	}
 }

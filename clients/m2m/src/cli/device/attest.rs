@@ -63,7 +63,8 @@ pub struct Attest {
 	until: Until,
 }
 
-fn topic(text: &str) -> Result<Topic> {
+/// Reads a topic of attestations.
+pub fn topic(text: &str) -> Result<Topic> {
 	Topic::from_text(text).ok_or_else(|| {
 		Error::Usage(format!(
 			"`{text}` is not a topic: use 1 to 16 small letters, digits and `-`, such as certified-meter"
