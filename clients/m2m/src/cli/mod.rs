@@ -3,6 +3,7 @@
 mod account;
 mod arguments;
 mod batch;
+mod community;
 mod bill;
 mod device;
 mod did;
@@ -111,6 +112,9 @@ enum Command {
 	Market(market::MarketCommand),
 	Bill(bill::Bill),
 	Keeper(keeper::Keeper),
+	/// A neighbourhood's day, traded in time-lapse
+	#[command(subcommand)]
+	Community(community::CommunityCommand),
 	/// Check node, chain, clock, keys, store and balances, and say what to do
 	Doctor(doctor::Doctor),
 }
@@ -201,6 +205,7 @@ pub async fn run(cli: Cli) -> Result<()> {
 		Command::Market(command) => market::run(&context, command).await,
 		Command::Bill(arguments) => bill::run(&context, arguments).await,
 		Command::Keeper(arguments) => keeper::run(&context, arguments).await,
+		Command::Community(command) => community::run(&context, command).await,
 		Command::Doctor(arguments) => doctor::run(&context, arguments).await,
 	}
 }

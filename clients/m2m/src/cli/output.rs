@@ -75,6 +75,14 @@ impl Bar {
 		}
 	}
 
+	/// Prints a remark above the bar.
+	pub fn line(&self, text: String) {
+		self.with(|slot| match slot {
+			Some(bar) => bar.println(text),
+			None => self.output.note(text),
+		});
+	}
+
 	fn with(&self, action: impl FnOnce(&mut Option<ProgressBar>)) {
 		if let Ok(mut bar) = self.bar.lock() {
 			action(&mut bar);
