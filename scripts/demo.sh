@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The main job from nothing: a chain, thirteen real households as certified and sponsored devices, a day of their
-# readings anchored, one reading proven, and a forgery convicted.
+# readings anchored, one reading proven, a forgery convicted; and a neighbourhood that trades its power.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
@@ -9,7 +9,8 @@ usage() {
 
 	Builds the node and the command line (the first time takes about half an hour on two cores), starts a fresh
 	development chain, registers, certifies and sponsors 13 meters, anchors a day of their readings, proves one of
-	them, and shows that a changed reading is convicted. Installs what is missing. Can be run again at any time.
+	them, and shows that a changed reading is convicted. Then twenty homes trade a part of a day, whose picture stays in
+	$CACHE/demo. Installs what is missing. Can be run again at any time.
 
 	  --keep   leave the node running and say how to connect to it
 	  --help   this text
@@ -33,6 +34,10 @@ DATE=2016-06-13
 METER=meter-008
 NOON=${DATE}T12:00:00Z
 CSV=$ROOT/fixtures/lv1-101_2016-06-13_7d.csv
+# The neighbourhood that trades, and where its picture stays when the rest is deleted.
+HOMES_DATE=2016-06-16
+HOMES_CSV=$ROOT/fixtures/lv3-101_2016-06-16_1d.csv
+PICTURES=$CACHE/demo
 # These meters have a connection of their own; the others are behind a gateway.
 DIRECT=meter-001,meter-008,meter-013
 # What each account gets from the development key, in M2M.
@@ -134,6 +139,14 @@ M2M_HOME=$DIR/auditor m2m telemetry verify "$DIR/proof.json" --csv "$DIR/changed
 [ "$code" -ne 0 ] || die "the changed file was NOT detected"
 [ "$code" -eq "$PROOF_DOES_NOT_HOLD" ] || die "the check failed for another reason (exit code $code instead of $PROOF_DOES_NOT_HOLD)"
 echo "(exit code $code, as it should be: the forgery is detected)"
+
+step "A neighbourhood trades" "Twenty homes of another grid set their limits once; then their meters do the trading. Ten quarters of an hour after noon, each as a slot of six seconds: the market clears on what was metered, everybody is settled, and every result is worked out again from the readings."
+mapfile -t HOMES < <(awk -F, 'NR > 1 {print $2}' "$HOMES_CSV" | sort -u | awk 'NR % 6 == 2')
+m2m community replay "$HOMES_CSV" --date "$HOMES_DATE" --from 12:15 --to 14:45 --slot-seconds 6 \
+	--meters "$(IFS=,; printf '%s' "${HOMES[*]}")" \
+	--operator "$DIR/operator.json" --owner "$DIR/owner.json" --gateway "$DIR/gateway.json" --out "$PICTURES"
+[ -s "$PICTURES/day.svg" ] || die "the picture was not written"
+printf '\nThe picture of the day, with the figures beside it: %s\n' "$PICTURES/day.svg"
 
 printf '\n%sDone.%s Finalized block %s.\n' "$BOLD" "$OFF" "$(finalized)"
 if [ -n "$KEEP" ]; then
