@@ -101,10 +101,11 @@ fn time_of_day(text: &str) -> Result<UnixMs> {
 		))
 	};
 	let (hours, minutes) = text.split_once(':').ok_or_else(refuse)?;
-	let number = |digits: &str| match digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.len() == 2
-	{
-		true => digits.parse::<u64>().map_err(|_| refuse()),
-		false => Err(refuse()),
+	let number = |digits: &str| {
+		if digits.len() != 2 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+			return Err(refuse());
+		}
+		digits.parse::<u64>().map_err(|_| refuse())
 	};
 	let (hours, minutes) = (number(hours)?, number(minutes)?);
 	let in_minutes = hours.saturating_mul(60).saturating_add(minutes);
