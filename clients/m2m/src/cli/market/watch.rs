@@ -530,7 +530,7 @@ mod tests {
 				meters: None,
 				feeder: None,
 				reserve: 0,
-				last_price: Some((8, 12 * CENT)),
+				last_price: Some((8, 13 * CENT)),
 			},
 			length: SlotLength::new(900).unwrap(),
 			block: 77,
@@ -568,7 +568,7 @@ mod tests {
 		let text = lines.join("\n");
 		for part in [
 			"market 5, block 77",
-			"last price 0.12 in slot 8",
+			"last price 0.13 in slot 8",
 			"slot 10 runs",
 			"ends in 14:00",
 			"slot 9 reporting",
