@@ -55,14 +55,14 @@ impl<T: Config> Pallet<T> {
 		}
 	}
 
-	/// Listings that match, from number `from` on: at most `limit` (never more than [`MAX_PAGE`]), out of the
+	/// Listings that match, from number `from` on: at most `limit` (1 to [`MAX_PAGE`]), out of the
 	/// next [`MAX_SCANNED`] numbers.
 	pub fn search(filter: &ListingFilter, from: ListingId, limit: u32) -> ListingPage {
 		let end = NextListing::<T>::get();
 		let stop = from.saturating_add(MAX_SCANNED).min(end);
 		let mut page = ListingPage::default();
 		let mut at = from;
-		while at < stop && (page.listings.len() as u32) < limit.min(MAX_PAGE) {
+		while at < stop && (page.listings.len() as u32) < limit.clamp(1, MAX_PAGE) {
 			if let Some(listing) = Listings::<T>::get(at)
 				&& Self::matches(&listing, filter)
 			{
@@ -120,7 +120,7 @@ impl<T: Config> Pallet<T> {
 		let stop = from.saturating_add(MAX_SCANNED).min(end);
 		let mut found = Vec::new();
 		let mut at = from;
-		while at < stop && (found.len() as u32) < limit.min(MAX_PAGE) {
+		while at < stop && (found.len() as u32) < limit.clamp(1, MAX_PAGE) {
 			if let Some(request) = Requests::<T>::get(at)
 				&& Self::now() <= request.spec.expires
 			{

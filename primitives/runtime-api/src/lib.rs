@@ -342,7 +342,7 @@ sp_api::decl_runtime_apis! {
 	pub trait DataApi {
 		/// What is demanded of every sale.
 		fn conditions() -> Conditions;
-		/// Listings that match and can be bought from now, from number `from` on: at most `limit` (capped at 128), out
+		/// Listings that match and can be bought from now, from number `from` on: at most `limit` (1 to 128), out
 		/// of the next 512 numbers.
 		fn listings(filter: ListingFilter, from: ListingId, limit: u32) -> ListingPage;
 		/// One listing.

@@ -145,6 +145,9 @@ fn pages_have_a_largest_size() {
 		let page = Market::search(&ListingFilter::default(), 0, u32::MAX);
 		assert_eq!(page.listings.len() as u32, MAX_PAGE);
 		assert_eq!(page.next, Some(MAX_PAGE));
+		// Whoever asks for nothing gets on all the same.
+		let least = Market::search(&ListingFilter::default(), 0, 0);
+		assert_eq!((least.listings.len(), least.next), (1, Some(1)));
 		assert_eq!(
 			Market::listings_of(&alice(), None, u32::MAX).len() as u32,
 			MAX_PAGE
