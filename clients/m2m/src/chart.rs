@@ -82,13 +82,16 @@ impl Chart {
 		);
 		self.axes(&mut svg, price_top, volume_top);
 		self.bars(&mut svg, volume_top);
-		for (name, price) in [("retail tariff", self.retail), ("feed-in tariff", self.feed_in)] {
+		for (name, price) in [("retail", self.retail), ("feed-in", self.feed_in)] {
 			let y = height(price, price_top);
 			let _ = writeln!(
 				svg,
-				"<line class=\"tariff\" x1=\"{}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"><title>{name} {}</title></line>",
+				"<line class=\"tariff\" x1=\"{}\" x2=\"{}\" y1=\"{y}\" y2=\"{y}\"/>\n\
+				<text class=\"muted\" x=\"{}\" y=\"{}\">{name} {}</text>",
 				place(LEFT),
 				place(RIGHT),
+				place(LEFT.saturating_add(60)),
+				place(y.saturating_sub(50)),
 				cents(price),
 				y = place(y),
 			);
@@ -220,11 +223,7 @@ impl Chart {
 		let words = [
 			"market price, cent/kWh".to_owned(),
 			"energy traded in the slot, kWh".to_owned(),
-			format!(
-				"utility: {} and {} cent/kWh",
-				cents(self.retail),
-				cents(self.feed_in)
-			),
+			"what the utility charges and pays".to_owned(),
 		];
 		for (column, words) in (0u128..).zip(words) {
 			let _ = writeln!(

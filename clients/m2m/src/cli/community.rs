@@ -10,7 +10,7 @@ use m2m::{
 		report::{HouseholdLine, Report, SlotLine, Span, clock, kwh, money_rounded, percent},
 		rules::Tariffs,
 	},
-	keys::Key,
+	keys::{self, Key},
 	money,
 	readings::MeterReadings,
 	replay::Progress,
@@ -161,13 +161,13 @@ async fn replay(context: &Context, arguments: Replay) -> Result<()> {
 		.out
 		.unwrap_or_else(|| PathBuf::from(format!("community-{date}")));
 	let chain = context.connect().await?;
-	let mut keys = Vec::with_capacity(3);
+	let mut loaded = Vec::with_capacity(3);
 	for file in [&arguments.operator, &arguments.owner, &arguments.gateway] {
 		let key = Key::load(file)?;
 		chain.check_signer(&key, file).await?;
-		keys.push(key);
+		loaded.push(key);
 	}
-	let [operator, owner, gateway] = keys.as_slice() else {
+	let [operator, owner, gateway] = loaded.as_slice() else {
 		return Err(Error::Usage("three key files are needed".into()));
 	};
 	let seconds = plan.slot.seconds();
@@ -177,19 +177,22 @@ async fn replay(context: &Context, arguments: Replay) -> Result<()> {
 		plan.readings.meters.len(),
 		duration(slots.saturating_mul(seconds.into())),
 	));
+	let signers = Signers {
+		operator,
+		owner,
+		gateway,
+	};
+	for (account, amount, what) in community::needs(signers, &plan) {
+		context.output.note(format!(
+			"{what} takes {} M2M of {}",
+			money::format(amount),
+			keys::address(&account)
+		));
+	}
 	let bar = Bar::new(context.output);
-	let result = community::run(
-		&chain,
-		&context.home,
-		Signers {
-			operator,
-			owner,
-			gateway,
-		},
-		&plan,
-		&bar,
-		&|line| bar.line(slot_line(line)),
-	)
+	let result = community::run(&chain, &context.home, signers, &plan, &bar, &|line| {
+		bar.line(slot_line(line))
+	})
 	.await;
 	bar.finish();
 	let report = result?;

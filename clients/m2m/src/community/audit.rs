@@ -95,7 +95,8 @@ pub struct Share {
 
 impl Share {
 	fn waits(&self) -> bool {
-		!self.settled && !(self.bids.is_empty() && self.asks.is_empty())
+		let has_entry = !self.bids.is_empty() || !self.asks.is_empty();
+		has_entry && !self.settled
 	}
 }
 
@@ -834,8 +835,7 @@ mod tests {
 			})
 			.collect();
 		let mut reserve = 0;
-		for at in 0..2 {
-			let slot = FIRST + at as u64;
+		for (at, slot) in [(0, FIRST), (1, FIRST + 1)] {
 			let mut book = Book::default();
 			let mut entries = Vec::new();
 			let mut pot = 0;

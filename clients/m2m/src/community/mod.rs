@@ -29,6 +29,7 @@ use report::{Report, SlotLine};
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
 pub use audit::Household;
+pub use setup::needs;
 
 /// Blocks for which a slot can be reported after its end, besides one slot length: enough for a delivery that misses its
 /// block twice.

@@ -67,7 +67,7 @@ fn credits(plan: &Plan) -> BTreeMap<&str, u128> {
 
 /// What each account is asked to have, in smallest units, and what for. An account that signs for several things is
 /// asked for all of them.
-fn needs(signers: Signers<'_>, plan: &Plan) -> Vec<(AccountId, u128, &'static str)> {
+pub fn needs(signers: Signers<'_>, plan: &Plan) -> Vec<(AccountId, u128, &'static str)> {
 	let members = plan.readings.meters.len() as u128;
 	let reports = members.saturating_mul(plan.quarters.len() as u128);
 	let credit = credits(plan)
@@ -78,7 +78,7 @@ fn needs(signers: Signers<'_>, plan: &Plan) -> Vec<(AccountId, u128, &'static st
 		(
 			signers.owner.account(),
 			credit.saturating_add(members.saturating_mul(OWNER_PER_MEMBER)),
-			"the credits of all members with deposits and fees, nearly all of which comes back,",
+			"paying deposits and the credits of all members (nearly all comes back)",
 		),
 		(
 			signers.operator.account(),
@@ -88,7 +88,7 @@ fn needs(signers: Signers<'_>, plan: &Plan) -> Vec<(AccountId, u128, &'static st
 		(
 			signers.gateway.account(),
 			reports.saturating_mul(GATEWAY_PER_REPORT),
-			"delivering and settling the day, at most,",
+			"delivering and settling (at most)",
 		),
 	] {
 		match needs.iter_mut().find(|(known, _, _)| *known == account) {
