@@ -65,7 +65,7 @@ impl pallet_data_marketplace::Config for Runtime {
 	type FeeRate = FeeRate;
 	type MinPrice = TradeFees;
 	type PalletId = DataPalletId;
-	type WeightInfo = ();
+	type WeightInfo = crate::weights::pallet_data_marketplace::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
 }

@@ -24,7 +24,7 @@ impl pallet_energy_trading::Config for Runtime {
 	type CouncilOrigin = EnsureRoot<AccountId>;
 	type PalletId = EnergyPalletId;
 	type MinSlotSeconds = MinSlotSeconds;
-	type WeightInfo = ();
+	type WeightInfo = crate::weights::pallet_energy_trading::WeightInfo<Runtime>;
 	#[cfg(feature = "runtime-benchmarks")]
 	type BenchmarkHelper = benchmark::Helper;
 }

@@ -4,7 +4,9 @@
 pub mod frame_system;
 pub mod frame_system_extensions;
 pub mod pallet_balances;
+pub mod pallet_data_marketplace;
 pub mod pallet_device_identity;
+pub mod pallet_energy_trading;
 pub mod pallet_fee_sponsorship;
 pub mod pallet_multisig;
 pub mod pallet_proxy;
