@@ -31,8 +31,12 @@ const POLL: Duration = Duration::from_millis(300);
 const PAGES_OF_MEMBERS: usize = 4;
 /// Size of the view where the terminal does not say.
 const DEFAULT_SIZE: (u16, u16) = (80, 24);
-/// Lines of the view besides the book, with room for two lines of names.
-const OTHER_LINES: usize = 10;
+/// Lines for the names of who is in.
+const LINES_OF_NAMES: usize = 2;
+/// Lines of the view besides the rows of the book.
+const OTHER_LINES: usize = 10 + LINES_OF_NAMES;
+/// Letters of a name; ids are longer.
+const LONGEST_NAME: usize = 12;
 /// Columns of a row of the book besides its two bars.
 const OTHER_COLUMNS: usize = 46;
 
@@ -274,18 +278,20 @@ impl Frame {
 			lines.push(String::new());
 		}
 		let so_far = if state == "cleared" { "result" } else { "so far" };
-		lines.push(format!("{so_far}: {}", result_line(Self::result(shown))));
+		let result = Self::result(shown);
+		lines.push(format!("{so_far}: {}", result_line(result)));
+		lines.extend(result.and_then(ration_line));
 		let pot = match shown {
 			Shown::Open(book) => book.pot,
 			Shown::Cleared(cleared) => cleared.pot,
 		};
 		lines.push(format!("pot: {} M2M", money::format(pot)));
-		lines.push(format!(
-			"in: {}{} {}",
+		let count = format!(
+			"in, {}{}:",
 			self.inside.len(),
-			if self.more { " or more:" } else { ":" },
-			self.inside.join(" ")
-		));
+			if self.more { " or more" } else { "" }
+		);
+		lines.extend(wrap(&count, &self.inside, width));
 		fit(lines, width, height)
 	}
 }
@@ -301,20 +307,51 @@ fn result_line(result: Option<&ClearingDetails>) -> String {
 	let Some(result) = result else {
 		return "nothing trades".into();
 	};
-	let rationed = match &result.ration {
-		Some(ration) => format!(
-			", {} at the price get {} of {} kWh",
-			side_name(ration.side),
-			wh_as_kwh(ration.filled),
-			wh_as_kwh(ration.offered)
-		),
-		None => String::new(),
-	};
 	format!(
-		"{} kWh at {} M2M per kWh{rationed}",
+		"{} kWh at {} M2M per kWh",
 		kwh(result.volume_wh.saturating_mul(MILLI_WH_PER_WH)),
 		money::format(result.price)
 	)
+}
+
+/// Who does not get all, if anybody.
+fn ration_line(result: &ClearingDetails) -> Option<String> {
+	let ration = result.ration.as_ref()?;
+	Some(format!(
+		"{} at this price get {} of {} kWh",
+		side_name(ration.side),
+		wh_as_kwh(ration.filled),
+		wh_as_kwh(ration.offered)
+	))
+}
+
+/// Names after a title in [`LINES_OF_NAMES`] lines, and how many had no room.
+fn wrap(title: &str, names: &[String], width: usize) -> Vec<String> {
+	let mut lines = Vec::new();
+	let mut line = title.to_owned();
+	let mut names = names.iter();
+	while let Some(name) = names.next() {
+		let name: String = if name.chars().count() > LONGEST_NAME {
+			name.chars().take(LONGEST_NAME).chain(['…']).collect()
+		} else {
+			name.clone()
+		};
+		// Room for "and 1000 more".
+		let is_last_line = lines.len().saturating_add(1) >= LINES_OF_NAMES;
+		let kept = if is_last_line { 15 } else { 0 };
+		let full = line.chars().count() + 1 + name.chars().count() + kept > width;
+		if full && is_last_line {
+			line.push_str(&format!(" and {} more", names.len().saturating_add(1)));
+			break;
+		}
+		if full {
+			lines.push(std::mem::replace(&mut line, String::from("   ")));
+		}
+		line.push(' ');
+		line.push_str(&name);
+	}
+	lines.push(line);
+	lines
 }
 
 fn wh_as_kwh(wh: u64) -> String {
@@ -573,17 +610,21 @@ mod tests {
 			"ends in 14:00",
 			"slot 9 reporting",
 			"window closes in 4:00",
-			"so far: 1.2 kWh at 0.15 M2M per kWh, buyers at the price get 0.2 of 0.9 kWh",
-			"in: 2: anna ben",
+			"so far: 1.2 kWh at 0.15 M2M per kWh",
+			"buyers at this price get 0.2 of 0.9 kWh",
+			"in, 2: anna ben",
 		] {
 			assert!(text.contains(part), "{part} is missing in\n{text}");
 		}
-		let at = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
-		assert!(at(" 0.2 ") < at(" 0.18 ") && at(" 0.18 ") < at("> 0.15 <") && at("> 0.15 <") < at(" 0.12 "));
-		let bars = |part: &str| lines.get(at(part)).unwrap().matches('#').count();
+		let row = |price: &str| {
+			let named = |line: &String| line.split_whitespace().any(|word| word == price);
+			lines.iter().position(named).unwrap()
+		};
+		assert!(["0.2", "0.18", "0.15", "0.12"].map(row).is_sorted());
+		assert!(lines.get(row("0.15")).unwrap().contains("> 0.15 <"));
+		let bars = |price: &str| lines.get(row(price)).unwrap().matches('#').count();
 		// 34 columns for two bars; 1200 Wh are the most.
-		assert_eq!(bars(" 0.12 "), 17);
-		assert_eq!(bars(" 0.2 "), 15);
+		assert_eq!((bars("0.12"), bars("0.2")), (17, 15));
 		assert!(lines.iter().all(|line| line.chars().count() <= 80));
 	}
 
@@ -600,7 +641,7 @@ mod tests {
 		assert!(!text.contains("0.29"), "{text}");
 		for (width, height) in [(0, 0), (1, 1), (10, 3)] {
 			let lines = frame(Some(book.clone())).draw(width, height);
-			assert!(lines.len() <= height && lines.iter().all(|line| line.len() <= width));
+			assert!(lines.len() <= height && lines.iter().all(|line| line.chars().count() <= width));
 		}
 	}
 
@@ -624,6 +665,30 @@ mod tests {
 		assert_eq!(frame.json()["slot"], Value::Null);
 		assert!(frame.line().ends_with("nothing is reported"));
 		assert!(frame.draw(80, 24).join("\n").contains("nothing is reported yet"));
+	}
+
+	#[test]
+	fn names_without_room_are_counted() {
+		let names: Vec<String> = (0..118)
+			.map(|number| format!("meter-{number:03}-of-a-long-street"))
+			.collect();
+		let lines = wrap("in, 118:", &names, 80);
+		assert_eq!(lines.len(), 2);
+		assert!(lines.iter().all(|line| line.chars().count() <= 80), "{lines:?}");
+		assert!(
+			lines
+				.first()
+				.unwrap()
+				.starts_with("in, 118: meter-000-of… meter-001-of…")
+		);
+		let shown = lines.join(" ").matches("meter-").count();
+		assert!(
+			lines
+				.last()
+				.unwrap()
+				.ends_with(&format!("and {} more", 118 - shown))
+		);
+		assert_eq!(wrap("in, 0:", &[], 80), ["in, 0:"]);
 	}
 
 	#[test]
