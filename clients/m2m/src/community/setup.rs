@@ -9,7 +9,7 @@ use super::{
 use crate::{
 	Error, Result,
 	chain::{
-		Balance, Block, Bulk, Call, Chain, energy, identity,
+		Balance, Block, Bulk, Call, Chain, Pipeline, energy, identity,
 		telemetry::{self, Quantity},
 	},
 	fleet,
@@ -30,6 +30,9 @@ use subxt::ext::futures::{StreamExt, TryStreamExt, stream};
 
 /// Reads of one block that are under way at the same time.
 const READS_AT_ONCE: usize = 16;
+/// Streams that one transaction closes. Each is charged in advance for the longest ring of anchors that there could be; a
+/// block holds about forty of them.
+const CLOSINGS_PER_TRANSACTION: usize = 32;
 /// For deposits and fees of the owner, a member: 0.25 M2M. More than twice what a new device with two streams and a
 /// membership takes.
 const OWNER_PER_MEMBER: u128 = money::UNIT / 4;
@@ -312,20 +315,28 @@ async fn close_leftovers(
 	let mut closing = Vec::new();
 	for device in devices {
 		for stream in block.streams(chain, &device.id).await? {
-			closing.push((device.name.clone(), telemetry::close_stream(&device.id, stream)));
+			closing.push(telemetry::close_stream(&device.id, stream));
 		}
 	}
 	if closing.is_empty() {
 		return Ok(());
 	}
-	send_all(
-		chain,
-		owner,
-		"closing streams of an earlier run",
-		closing,
-		progress,
-	)
-	.await
+	close_streams(chain, owner, closing, progress).await
+}
+
+async fn close_streams(chain: &Chain, owner: &Key, calls: Vec<Call>, progress: &dyn Progress) -> Result<()> {
+	progress.stage("closing streams", calls.len() as u64);
+	let mut pipeline = Pipeline::new(chain, owner);
+	for chunk in calls.chunks(CLOSINGS_PER_TRANSACTION) {
+		let call = chain.all_or_nothing(chunk).await?;
+		pipeline.send(chunk.len() as u64, &call).await?;
+	}
+	while pipeline.under_way() > 0 {
+		for (closed, _) in pipeline.collect().await? {
+			progress.advance(closed);
+		}
+	}
+	Ok(())
 }
 
 /// What the end of a run found.
@@ -350,23 +361,14 @@ pub(super) async fn take_down(
 ) -> Result<Outcome> {
 	let market = audit.terms().market;
 	check_balances(chain, audit, meters).await?;
-	let leaving = meters.iter().flat_map(|Meter { device, streams }| {
-		let [(_, import), (_, export)] = *streams;
-		[
-			energy::leave(market, &device.id),
-			telemetry::close_stream(&device.id, import),
-			telemetry::close_stream(&device.id, export),
-		]
-		.map(|call| (device.name.clone(), call))
+	let leaving = meters
+		.iter()
+		.map(|Meter { device, .. }| (device.name.clone(), energy::leave(market, &device.id)));
+	send_all(chain, signers.owner, "leaving", leaving.collect(), progress).await?;
+	let closing = meters.iter().flat_map(|Meter { device, streams }| {
+		streams.map(|(_, stream)| telemetry::close_stream(&device.id, stream))
 	});
-	send_all(
-		chain,
-		signers.owner,
-		"leaving, and closing streams",
-		leaving.collect(),
-		progress,
-	)
-	.await?;
+	close_streams(chain, signers.owner, closing.collect(), progress).await?;
 	let (_, reserve) = audit.balances();
 	if reserve > 0 {
 		chain
