@@ -13,7 +13,7 @@ missing.
   --json   print a JSON object
   --help   this text
 
-Times are execution times without the database. The figures are those of the machine it runs on; the multiples travel.
+Times are execution times without the database; it takes about ten minutes. The figures are those of the machine it runs on; the multiples travel.
 The bencher is the SDK's own (frame-omni-bencher); the first run builds it, which takes about half an hour on two cores.
 HELP
 }
@@ -28,7 +28,7 @@ for argument in "$@"; do
 done
 
 # Rounds in which everything is measured in turn, so that a slow moment of the machine hits all alike.
-ROUNDS=3
+ROUNDS=2
 # What the largest anchor's report changes: pages of the book.
 PAGES=4
 

@@ -248,15 +248,20 @@ fn feeder(device: &DeviceId, stream: StreamId) -> Feeder {
 
 /// Reports 4 kWh of one side for the slot.
 fn anchored<T: Config>(device: &DeviceId, stream: StreamId) -> frame_support::weights::Weight {
+	metered::<T>(device, stream, 4_000)
+}
+
+/// Reports so many Wh of one side for the slot.
+fn metered<T: Config>(device: &DeviceId, stream: StreamId, wh: i64) -> frame_support::weights::Weight {
 	let anchor = Anchor {
 		data_root: H256::zero(),
 		summary: Summary::Open {
 			top_hash: H256::zero(),
 			aggregate: Aggregate {
 				count: 1,
-				min: 4_000,
-				max: 4_000,
-				sum: 4_000,
+				min: wh,
+				max: wh,
+				sum: wh.into(),
 				t_first: SLOT * SLOT_MS,
 				t_last: SLOT * SLOT_MS,
 				max_gap: 0,
@@ -561,6 +566,20 @@ mod benchmarks {
 			weight = anchored::<T>(&device, 99);
 		}
 		assert_eq!(weight, T::WeightInfo::foreign_anchor());
+	}
+
+	#[benchmark]
+	fn nothing_metered() {
+		let (market, device) = reporter::<T>(4);
+		let import = Members::<T>::get(market, &device)
+			.expect("it was admitted")
+			.import;
+		let weight;
+		#[block]
+		{
+			weight = metered::<T>(&device, import, 0);
+		}
+		assert_eq!(weight, T::WeightInfo::nothing_metered());
 	}
 
 	#[benchmark]

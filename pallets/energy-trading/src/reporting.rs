@@ -87,6 +87,10 @@ impl<T: Config> Pallet<T> {
 		ensure!(!readings.flags.late, IgnoredReason::SignedLate);
 		ensure!(!readings.flags.implausible_value, IgnoredReason::ImplausibleValue);
 		let metered = Wh::try_from(aggregate.sum).map_err(|_| IgnoredReason::ImplausibleValue)?;
+		// Most homes only take or only give in a slot: there is nothing to offer then, and nothing to add up.
+		if metered == 0 && terms.feeder.is_none() {
+			return Ok(T::WeightInfo::nothing_metered());
+		}
 
 		match role {
 			StreamRole::Import => Self::report_side(

@@ -39,6 +39,8 @@ pub trait WeightInfo {
 	fn settle_apart(n: u32) -> Weight;
 	/// An anchor of a stream that trades nothing.
 	fn foreign_anchor() -> Weight;
+	/// An anchor which says that nothing was taken or given.
+	fn nothing_metered() -> Weight;
 	/// An anchor that counts for nothing, found at the last check.
 	fn ignored_anchor() -> Weight;
 	/// A report of imported energy that changes `p` pages of the book.
@@ -115,6 +117,9 @@ impl WeightInfo for () {
 	}
 	fn foreign_anchor() -> Weight {
 		estimate(1, 0, 2)
+	}
+	fn nothing_metered() -> Weight {
+		estimate(3, 0, 20)
 	}
 	fn ignored_anchor() -> Weight {
 		estimate(5, 0, 20)

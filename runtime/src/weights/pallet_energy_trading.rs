@@ -35,8 +35,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `234`
 		//  Estimated: `6196`
-		// Minimum execution time: 132_237_000 picoseconds.
-		Weight::from_parts(137_396_000, 0)
+		// Minimum execution time: 133_449_000 picoseconds.
+		Weight::from_parts(182_150_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(6))
@@ -57,8 +57,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1054`
 		//  Estimated: `4006`
-		// Minimum execution time: 53_470_000 picoseconds.
-		Weight::from_parts(59_912_000, 0)
+		// Minimum execution time: 53_369_000 picoseconds.
+		Weight::from_parts(78_476_000, 0)
 			.saturating_add(Weight::from_parts(0, 4006))
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -75,8 +75,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `929`
 		//  Estimated: `4006`
-		// Minimum execution time: 49_222_000 picoseconds.
-		Weight::from_parts(58_939_000, 0)
+		// Minimum execution time: 50_464_000 picoseconds.
+		Weight::from_parts(59_901_000, 0)
 			.saturating_add(Weight::from_parts(0, 4006))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(3))
@@ -87,8 +87,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `208`
 		//  Estimated: `3557`
-		// Minimum execution time: 19_005_000 picoseconds.
-		Weight::from_parts(21_661_000, 0)
+		// Minimum execution time: 19_387_000 picoseconds.
+		Weight::from_parts(21_119_000, 0)
 			.saturating_add(Weight::from_parts(0, 3557))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -113,8 +113,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1485`
 		//  Estimated: `6250`
-		// Minimum execution time: 186_628_000 picoseconds.
-		Weight::from_parts(202_107_000, 0)
+		// Minimum execution time: 187_490_000 picoseconds.
+		Weight::from_parts(198_069_000, 0)
 			.saturating_add(Weight::from_parts(0, 6250))
 			.saturating_add(T::DbWeight::get().reads(11))
 			.saturating_add(T::DbWeight::get().writes(6))
@@ -137,8 +137,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1196`
 		//  Estimated: `11690`
-		// Minimum execution time: 86_331_000 picoseconds.
-		Weight::from_parts(98_604_000, 0)
+		// Minimum execution time: 86_411_000 picoseconds.
+		Weight::from_parts(95_298_000, 0)
 			.saturating_add(Weight::from_parts(0, 11690))
 			.saturating_add(T::DbWeight::get().reads(10))
 			.saturating_add(T::DbWeight::get().writes(2))
@@ -159,8 +159,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `2069`
 		//  Estimated: `4180`
-		// Minimum execution time: 72_405_000 picoseconds.
-		Weight::from_parts(88_645_000, 0)
+		// Minimum execution time: 71_994_000 picoseconds.
+		Weight::from_parts(84_868_000, 0)
 			.saturating_add(Weight::from_parts(0, 4180))
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -181,8 +181,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1393`
 		//  Estimated: `6196`
-		// Minimum execution time: 116_737_000 picoseconds.
-		Weight::from_parts(132_637_000, 0)
+		// Minimum execution time: 119_723_000 picoseconds.
+		Weight::from_parts(135_152_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(7))
 			.saturating_add(T::DbWeight::get().writes(4))
@@ -199,8 +199,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1051`
 		//  Estimated: `6196`
-		// Minimum execution time: 95_869_000 picoseconds.
-		Weight::from_parts(105_787_000, 0)
+		// Minimum execution time: 96_811_000 picoseconds.
+		Weight::from_parts(161_331_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(3))
@@ -223,8 +223,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1215`
 		//  Estimated: `6196`
-		// Minimum execution time: 151_202_000 picoseconds.
-		Weight::from_parts(172_231_000, 0)
+		// Minimum execution time: 150_550_000 picoseconds.
+		Weight::from_parts(165_398_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(7))
@@ -245,8 +245,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `898`
 		//  Estimated: `6196`
-		// Minimum execution time: 136_605_000 picoseconds.
-		Weight::from_parts(149_278_000, 0)
+		// Minimum execution time: 141_164_000 picoseconds.
+		Weight::from_parts(155_981_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(7))
@@ -261,8 +261,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `500`
 		//  Estimated: `6196`
-		// Minimum execution time: 77_304_000 picoseconds.
-		Weight::from_parts(81_212_000, 0)
+		// Minimum execution time: 77_896_000 picoseconds.
+		Weight::from_parts(83_906_000, 0)
 			.saturating_add(Weight::from_parts(0, 6196))
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(3))
@@ -284,11 +284,11 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1284 + p * (16 ±0)`
 		//  Estimated: `4006 + p * (2697 ±0)`
-		// Minimum execution time: 89_987_000 picoseconds.
-		Weight::from_parts(101_362_633, 0)
+		// Minimum execution time: 91_921_000 picoseconds.
+		Weight::from_parts(126_967_594, 0)
 			.saturating_add(Weight::from_parts(0, 4006))
-			// Standard Error: 52_460
-			.saturating_add(Weight::from_parts(4_708_267, 0).saturating_mul(p.into()))
+			// Standard Error: 167_235
+			.saturating_add(Weight::from_parts(5_899_222, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes(2))
@@ -306,11 +306,11 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1010 + n * (85 ±0)`
 		//  Estimated: `3671 + n * (3190 ±0)`
-		// Minimum execution time: 43_271_000 picoseconds.
-		Weight::from_parts(9_676_858, 0)
+		// Minimum execution time: 43_661_000 picoseconds.
+		Weight::from_parts(122_444_807, 0)
 			.saturating_add(Weight::from_parts(0, 3671))
-			// Standard Error: 157_268
-			.saturating_add(Weight::from_parts(16_535_957, 0).saturating_mul(n.into()))
+			// Standard Error: 231_896
+			.saturating_add(Weight::from_parts(17_666_304, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(2))
@@ -330,11 +330,11 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1062 + n * (171 ±0)`
 		//  Estimated: `3671 + n * (3190 ±0)`
-		// Minimum execution time: 52_548_000 picoseconds.
-		Weight::from_parts(53_900_000, 0)
+		// Minimum execution time: 54_171_000 picoseconds.
+		Weight::from_parts(62_376_000, 0)
 			.saturating_add(Weight::from_parts(0, 3671))
-			// Standard Error: 67_695
-			.saturating_add(Weight::from_parts(26_837_493, 0).saturating_mul(n.into()))
+			// Standard Error: 295_324
+			.saturating_add(Weight::from_parts(31_278_482, 0).saturating_mul(n.into()))
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(n.into())))
 			.saturating_add(T::DbWeight::get().writes(2))
@@ -347,8 +347,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `348`
 		//  Estimated: `3530`
-		// Minimum execution time: 11_572_000 picoseconds.
-		Weight::from_parts(13_345_000, 0)
+		// Minimum execution time: 11_611_000 picoseconds.
+		Weight::from_parts(16_330_000, 0)
 			.saturating_add(Weight::from_parts(0, 3530))
 			.saturating_add(T::DbWeight::get().reads(1))
 	}
@@ -366,10 +366,27 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `1686`
 		//  Estimated: `4180`
-		// Minimum execution time: 50_404_000 picoseconds.
-		Weight::from_parts(57_497_000, 0)
+		// Minimum execution time: 51_035_000 picoseconds.
+		Weight::from_parts(60_793_000, 0)
 			.saturating_add(Weight::from_parts(0, 4180))
 			.saturating_add(T::DbWeight::get().reads(5))
+	}
+	/// Storage: `EnergyTrading::StreamUses` (r:1 w:0)
+	/// Proof: `EnergyTrading::StreamUses` (`max_values`: None, `max_size`: Some(65), added: 2540, mode: `MaxEncodedLen`)
+	/// Storage: `EnergyTrading::MarketTerms` (r:1 w:0)
+	/// Proof: `EnergyTrading::MarketTerms` (`max_values`: None, `max_size`: Some(541), added: 3016, mode: `MaxEncodedLen`)
+	/// Storage: `Timestamp::Now` (r:1 w:0)
+	/// Proof: `Timestamp::Now` (`max_values`: Some(1), `max_size`: Some(8), added: 503, mode: `MaxEncodedLen`)
+	/// Storage: `EnergyTrading::BlockTimes` (r:1 w:0)
+	/// Proof: `EnergyTrading::BlockTimes` (`max_values`: None, `max_size`: Some(12), added: 2487, mode: `MaxEncodedLen`)
+	fn nothing_metered() -> Weight {
+		// Proof Size summary in bytes:
+		//  Measured:  `979`
+		//  Estimated: `4006`
+		// Minimum execution time: 35_988_000 picoseconds.
+		Weight::from_parts(38_411_000, 0)
+			.saturating_add(Weight::from_parts(0, 4006))
+			.saturating_add(T::DbWeight::get().reads(4))
 	}
 	/// Storage: `EnergyTrading::StreamUses` (r:1 w:0)
 	/// Proof: `EnergyTrading::StreamUses` (`max_values`: None, `max_size`: Some(65), added: 2540, mode: `MaxEncodedLen`)
@@ -388,11 +405,11 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `2426`
 		//  Estimated: `4180 + p * (2697 ±0)`
-		// Minimum execution time: 76_753_000 picoseconds.
-		Weight::from_parts(77_457_675, 0)
+		// Minimum execution time: 76_723_000 picoseconds.
+		Weight::from_parts(77_194_039, 0)
 			.saturating_add(Weight::from_parts(0, 4180))
-			// Standard Error: 113_195
-			.saturating_add(Weight::from_parts(10_845_425, 0).saturating_mul(p.into()))
+			// Standard Error: 294_967
+			.saturating_add(Weight::from_parts(11_465_368, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -416,11 +433,11 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `2426`
 		//  Estimated: `4180 + p * (2697 ±0)`
-		// Minimum execution time: 76_322_000 picoseconds.
-		Weight::from_parts(76_312_144, 0)
+		// Minimum execution time: 76_914_000 picoseconds.
+		Weight::from_parts(78_192_101, 0)
 			.saturating_add(Weight::from_parts(0, 4180))
-			// Standard Error: 90_297
-			.saturating_add(Weight::from_parts(10_297_560, 0).saturating_mul(p.into()))
+			// Standard Error: 195_155
+			.saturating_add(Weight::from_parts(11_886_856, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -433,8 +450,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `126`
 		//  Estimated: `3510`
-		// Minimum execution time: 10_199_000 picoseconds.
-		Weight::from_parts(12_053_000, 0)
+		// Minimum execution time: 9_979_000 picoseconds.
+		Weight::from_parts(11_261_000, 0)
 			.saturating_add(Weight::from_parts(0, 3510))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -445,8 +462,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `268`
 		//  Estimated: `3583`
-		// Minimum execution time: 19_196_000 picoseconds.
-		Weight::from_parts(21_290_000, 0)
+		// Minimum execution time: 19_036_000 picoseconds.
+		Weight::from_parts(21_220_000, 0)
 			.saturating_add(Weight::from_parts(0, 3583))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -461,8 +478,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `559`
 		//  Estimated: `11690`
-		// Minimum execution time: 39_834_000 picoseconds.
-		Weight::from_parts(42_379_000, 0)
+		// Minimum execution time: 40_014_000 picoseconds.
+		Weight::from_parts(43_712_000, 0)
 			.saturating_add(Weight::from_parts(0, 11690))
 			.saturating_add(T::DbWeight::get().reads(6))
 	}
@@ -474,8 +491,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `37`
 		//  Estimated: `1493`
-		// Minimum execution time: 5_220_000 picoseconds.
-		Weight::from_parts(5_871_000, 0)
+		// Minimum execution time: 5_240_000 picoseconds.
+		Weight::from_parts(5_801_000, 0)
 			.saturating_add(Weight::from_parts(0, 1493))
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -490,8 +507,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `60`
 		//  Estimated: `3510`
-		// Minimum execution time: 11_501_000 picoseconds.
-		Weight::from_parts(14_407_000, 0)
+		// Minimum execution time: 11_691_000 picoseconds.
+		Weight::from_parts(14_477_000, 0)
 			.saturating_add(Weight::from_parts(0, 3510))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
@@ -508,8 +525,8 @@ impl<T: frame_system::Config> pallet_energy_trading::WeightInfo for WeightInfo<T
 		// Proof Size summary in bytes:
 		//  Measured:  `981`
 		//  Estimated: `6030`
-		// Minimum execution time: 36_157_000 picoseconds.
-		Weight::from_parts(39_643_000, 0)
+		// Minimum execution time: 35_757_000 picoseconds.
+		Weight::from_parts(38_902_000, 0)
 			.saturating_add(Weight::from_parts(0, 6030))
 			.saturating_add(T::DbWeight::get().reads(5))
 	}

@@ -39,9 +39,9 @@ pub struct SlotLine {
 	pub import_wh: Wh,
 	/// Wh that all households gave.
 	pub export_wh: Wh,
-	/// Reports that counted, of two a household.
+	/// Reports of energy that counted.
 	pub reports: usize,
-	/// Reports that did not, because they came late or for another reason.
+	/// Reports of energy that did not, because they came late or for another reason.
 	pub ignored: usize,
 	/// Households whose credit did not cover what they would have bid.
 	pub cut: usize,
@@ -62,10 +62,17 @@ impl SlotLine {
 		});
 		let record = audit.slots().get(index);
 		let shares = record.map(|record| record.shares.as_slice()).unwrap_or_default();
-		let reports = shares.iter().fold(0usize, |sum, share| {
-			sum.saturating_add(usize::from(share.import_counted))
-				.saturating_add(usize::from(share.export_counted))
-		});
+		let (mut reports, mut ignored) = (0usize, 0usize);
+		for (household, share) in audit.households().iter().zip(shares) {
+			let (import, export) = household.readings.get(index).copied().unwrap_or_default();
+			for (metered, counted) in [(import, share.import_counted), (export, share.export_counted)] {
+				if counted {
+					reports = reports.saturating_add(1);
+				} else if metered > 0 {
+					ignored = ignored.saturating_add(1);
+				}
+			}
+		}
 		Self {
 			start: terms.quarters.get(index).copied().unwrap_or_default(),
 			slot: terms.first.saturating_add(index as u64),
@@ -74,7 +81,7 @@ impl SlotLine {
 			import_wh,
 			export_wh,
 			reports,
-			ignored: shares.len().saturating_mul(2).saturating_sub(reports),
+			ignored,
 			cut: shares.iter().filter(|share| share.cut).count(),
 			saving: (0..shares.len()).fold(0i128, |sum, household| {
 				sum.saturating_add(saving(audit, index, household))

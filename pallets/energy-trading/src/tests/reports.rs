@@ -1,7 +1,7 @@
 //! Which anchors count, and for what.
 
 use crate::{
-	Error, IgnoredReason, StreamUses,
+	Error, Event, IgnoredReason, StreamUses,
 	mock::{home as home_of, *},
 };
 use frame_support::{BoundedVec, assert_noop, assert_ok};
@@ -454,5 +454,21 @@ fn a_book_that_cannot_hold_more_refuses_the_report() {
 		assert_eq!(ignored(), [IgnoredReason::BookFull]);
 		assert_eq!(offered(&home, FIRST), (0, 0));
 		assert_eq!(clear(FIRST), Err(refusal(Error::UnknownSlot)));
+	});
+}
+
+#[test]
+fn a_report_of_nothing_changes_nothing_and_the_other_side_counts() {
+	trade(|| {
+		let home = member(1, order(&[(20, 2_000)], &[(12, 2_000)]), 1_000);
+		run_to_end(FIRST);
+		events();
+		home.take(FIRST, 0);
+		assert_eq!((events(), slot_bytes()), (vec![], 0));
+		home.give(FIRST, 400);
+		assert!(matches!(
+			events().as_slice(),
+			[Event::Reported { metered: 400, .. }]
+		));
 	});
 }
