@@ -3,8 +3,8 @@
 mod account;
 mod arguments;
 mod batch;
-mod community;
 mod bill;
+mod community;
 mod device;
 mod did;
 mod doctor;
