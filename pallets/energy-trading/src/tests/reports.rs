@@ -422,7 +422,7 @@ fn every_outcome_costs_no_more_than_was_declared() {
 		let foreign = report(99, 1);
 		assert_eq!(foreign, <() as WeightInfo>::foreign_anchor());
 		let empty = report(home.export, 0);
-		assert_eq!(empty, <() as WeightInfo>::ignored_anchor());
+		assert_eq!(empty, <() as WeightInfo>::nothing_metered());
 		// Four ticks on four pages, in a slot that nobody reported before.
 		let full = report(home.import, 4_000);
 		let expected = <() as WeightInfo>::report_import(4);
