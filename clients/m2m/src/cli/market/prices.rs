@@ -315,7 +315,7 @@ pub fn describe(parameters: &Parameters) -> String {
 
 /// Milliseconds as seconds, exactly.
 fn seconds(ms: u32) -> String {
-	if ms % 1000 == 0 {
+	if ms.is_multiple_of(1_000) {
 		(ms / 1000).to_string()
 	} else {
 		format!("{}.{:03}", ms / 1000, ms % 1000)
