@@ -84,7 +84,7 @@ const rows = [
   ['the same for a stream that trades nothing', median('foreign-anchor')],
   ['settle, each further entry in its member\'s record', item('settle')],
   ['settle, each further entry that lies apart', item('settle-apart')],
-  ['clear, 100 entries behind 32 pages', median('clear-100')],
+  ['clear, 100 entries behind 32 pages, of 100,000 members', median('clear-100')],
   ['clear, 10,000 entries', median('clear-10000')],
   ['clear, 100,000 entries', median('clear-100000')],
 ];

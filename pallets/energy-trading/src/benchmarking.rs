@@ -511,11 +511,16 @@ mod benchmarks {
 		assert!(ClearedSlots::<T>::contains_key(market, SLOT));
 	}
 
-	/// The same pages with `e` entries behind them: clearing does not look at entries, so the cost is the same.
+	/// The same pages with `e` entries behind them, in a market of 100,000 members: clearing does not look at entries, so
+	/// the cost is the same. The state is as large whatever `e` is, because a larger one is slower for everything.
 	#[benchmark(extra)]
 	fn clear_entries(e: Linear<100, 100_000>) {
 		let (_, market) = market::<T>();
 		let devices = cleared::<T>(market, e, false);
+		for number in e..100_000 {
+			let device: DeviceId = account("silent", number, 0);
+			Members::<T>::insert(market, device, full_member(MemberState::Leaving, 4));
+		}
 		ClearedSlots::<T>::remove(market, SLOT);
 		book::<T>(market, MAX_PAGES);
 		over::<T>();
