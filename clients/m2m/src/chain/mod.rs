@@ -7,6 +7,7 @@
 
 mod bulk;
 mod call;
+pub mod data;
 pub mod identity;
 mod pipeline;
 mod runtime;
