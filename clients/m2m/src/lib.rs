@@ -19,6 +19,7 @@
 //! | [`direct`] | devices that deliver their own anchors and need no balance |
 //! | [`proof`] | prove that a reading was recorded unchanged, and check such proofs |
 //! | [`evidence`] | evidence that an anchor contradicts its own readings |
+//! | [`data`] | sell readings and buy them |
 //! | [`money`], [`time`] | amounts and times as people write them |
 //!
 //! The types of calls, anchors and envelopes are those of the `m2m-device`, `m2m-anchor` and `m2m-merkle` crates,
@@ -28,6 +29,7 @@ pub mod attestation;
 pub mod batch;
 pub mod chain;
 pub mod commitment;
+pub mod data;
 pub mod direct;
 pub mod doctor;
 pub mod error;
