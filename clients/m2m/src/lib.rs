@@ -30,6 +30,7 @@ pub mod batch;
 pub mod chain;
 pub mod commitment;
 pub mod data;
+mod database;
 pub mod direct;
 pub mod doctor;
 pub mod error;
