@@ -1,7 +1,10 @@
-//! JSON-RPC beyond what every node of the SDK serves: nonces, fees, finality proofs and DIDs.
+//! JSON-RPC beyond what every node of the SDK serves: nonces, fees, finality proofs, DIDs and markets.
 
 use jsonrpsee::RpcModule;
-use m2m_rpc::{Did, DidApiServer, DidRuntimeApi};
+use m2m_rpc::{
+	Data, DataApiServer, DataRuntimeApi, Did, DidApiServer, DidRuntimeApi, Energy, EnergyApiServer,
+	EnergyRuntimeApi,
+};
 use m2m_runtime::{AccountId, Balance, Nonce, opaque::Block};
 use pallet_transaction_payment_rpc::{TransactionPayment, TransactionPaymentApiServer};
 use sc_consensus_grandpa::FinalityProofProvider;
@@ -50,12 +53,16 @@ where
 	C::Api: pallet_transaction_payment_rpc::TransactionPaymentRuntimeApi<Block, Balance>,
 	C::Api: BlockBuilder<Block>,
 	C::Api: DidRuntimeApi<Block>,
+	C::Api: EnergyRuntimeApi<Block>,
+	C::Api: DataRuntimeApi<Block>,
 	P: TransactionPool + 'static,
 {
 	let mut module = RpcModule::new(());
 	module.merge(System::new(client.clone(), pool).into_rpc())?;
 	module.merge(TransactionPayment::new(client.clone()).into_rpc())?;
-	module.merge(Did::<_, Block>::new(client, SS58_FORMAT).into_rpc())?;
+	module.merge(Did::<_, Block>::new(client.clone(), SS58_FORMAT).into_rpc())?;
+	module.merge(Energy::<_, Block>::new(client.clone(), SS58_FORMAT).into_rpc())?;
+	module.merge(Data::<_, Block>::new(client, SS58_FORMAT).into_rpc())?;
 	module.merge(
 		Grandpa::new(
 			grandpa.executor,
