@@ -229,6 +229,26 @@ pub enum Error {
 		/// Permission bits.
 		mode: u32,
 	},
+	/// A vault does not open with this passphrase.
+	#[error(
+		"{}: the passphrase is wrong: give the one with which this vault was made; without it nothing in it can be read",
+		file.display()
+	)]
+	WrongPassphrase {
+		/// The vault.
+		file: PathBuf,
+	},
+	/// A value in a vault was changed or moved by somebody without the passphrase, or the disk damaged it.
+	#[error(
+		"{}: the value `{what}` was changed from outside: restore the file from a backup, and find out who can write to it",
+		file.display()
+	)]
+	VaultTampered {
+		/// The vault.
+		file: PathBuf,
+		/// Name of the value.
+		what: String,
+	},
 	/// A file that would be written exists already.
 	#[error("{} exists already and is not overwritten: choose another name", file.display())]
 	FileExists {
@@ -317,8 +337,9 @@ impl Error {
 			| Self::Manifest { .. }
 			| Self::BadFile { .. }
 			| Self::KeyFilePermissions { .. }
+			| Self::WrongPassphrase { .. }
 			| Self::ReadingChanged { .. } => 6,
-			Self::StoreBusy(_) | Self::Store(_) => 7,
+			Self::StoreBusy(_) | Self::Store(_) | Self::VaultTampered { .. } => 7,
 			Self::ProofStale { .. } => 8,
 			Self::Unhealthy { code, .. } => *code,
 		}
@@ -350,6 +371,8 @@ impl Error {
 			Self::Unhealthy { .. } => "Unhealthy",
 			Self::BadFile { .. } => "BadFile",
 			Self::KeyFilePermissions { .. } => "KeyFilePermissions",
+			Self::WrongPassphrase { .. } => "WrongPassphrase",
+			Self::VaultTampered { .. } => "VaultTampered",
 			Self::FileExists { .. } => "FileExists",
 			Self::ReadingChanged { .. } => "ReadingChanged",
 			Self::Unknown(_) => "Unknown",
