@@ -1,6 +1,6 @@
 //! Everything that can go wrong, each with a sentence that names the cause and the next step.
 
-use crate::{manifest::Fault, money};
+use crate::{data::protocol::Refusal, manifest::Fault, money};
 use m2m_device::AccountId;
 use std::path::{Path, PathBuf};
 
@@ -162,6 +162,47 @@ pub enum Error {
 		/// Leaves on chain.
 		chain: u64,
 	},
+	/// Nobody answers at a seller's endpoint.
+	#[error(
+		"the seller at {endpoint} does not answer ({cause}): nothing is lost; try again later, or choose another listing with `m2m data list`"
+	)]
+	SellerUnreachable {
+		/// Where the seller should answer.
+		endpoint: String,
+		/// What the connection reported.
+		cause: String,
+	},
+	/// A seller refuses a request.
+	#[error("the seller refused ({refusal:?}): {message}")]
+	SellerRefused {
+		/// The named reason.
+		refusal: Refusal,
+		/// The seller's own words.
+		message: String,
+	},
+	/// What a seller offers or delivers is not what was asked for. Nothing was paid.
+	#[error("the offer is refused ({fault}): {why}; nothing was paid")]
+	OfferRefused {
+		/// Name of what is wrong.
+		fault: String,
+		/// What is wrong.
+		why: String,
+	},
+	/// The seller sold something else than what it had signed for, or did not reveal the key, and the chain gave the
+	/// money back.
+	#[error(
+		"{why}: the price of {} M2M came back, with {} M2M besides",
+		money::format(*price),
+		money::format(*compensation)
+	)]
+	SaleFailed {
+		/// What the seller did.
+		why: String,
+		/// The price.
+		price: u128,
+		/// What the buyer got besides.
+		compensation: u128,
+	},
 	/// A line of a CSV file is wrong.
 	#[error("{}:{line}: {problem}", file.display())]
 	Csv {
@@ -311,8 +352,8 @@ impl Error {
 		}
 	}
 
-	/// Exit code of the command line: 1 other, 2 usage, 3 node, 4 refused by the chain or not paid for, 5 proof
-	/// false, 6 bad input file, 7 local store, 8 stale proof.
+	/// Exit code of the command line: 1 other, 2 usage, 3 node or seller away, 4 refused by the chain or a seller or
+	/// not paid for, 5 proof, offer or delivery false, 6 bad input file, 7 local store, 8 stale proof.
 	pub fn exit_code(&self) -> u8 {
 		match self {
 			Self::Io { .. } => 1,
@@ -325,14 +366,16 @@ impl Error {
 			| Self::IncompatibleChain(_)
 			| Self::DevelopmentKey { .. }
 			| Self::NotFinalized { .. }
-			| Self::Undecided { .. } => 3,
+			| Self::Undecided { .. }
+			| Self::SellerUnreachable { .. } => 3,
 			Self::Refused { .. }
 			| Self::NotAccepted { .. }
 			| Self::AnchorsRefused { .. }
 			| Self::SomeRefused { .. }
 			| Self::ImportIncomplete { .. }
-			| Self::CannotPay { .. } => 4,
-			Self::ProofDoesNotHold(_) => 5,
+			| Self::CannotPay { .. }
+			| Self::SellerRefused { .. } => 4,
+			Self::ProofDoesNotHold(_) | Self::OfferRefused { .. } | Self::SaleFailed { .. } => 5,
 			Self::Csv { .. }
 			| Self::Manifest { .. }
 			| Self::BadFile { .. }
@@ -365,6 +408,10 @@ impl Error {
 			Self::ImportIncomplete { .. } => "ImportIncomplete",
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
 			Self::ProofStale { .. } => "ProofStale",
+			Self::SellerUnreachable { .. } => "SellerUnreachable",
+			Self::SellerRefused { .. } => "SellerRefused",
+			Self::OfferRefused { .. } => "OfferRefused",
+			Self::SaleFailed { .. } => "SaleFailed",
 			Self::Csv { .. } => "Csv",
 			Self::Manifest { .. } => "Manifest",
 			Self::CannotPay { .. } => "CannotPay",

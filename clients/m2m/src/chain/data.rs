@@ -2,7 +2,7 @@
 
 use super::{Block, Call, Chain, RawEvent};
 use crate::{Error, Result};
-use codec::Encode;
+use codec::{Decode, Encode};
 use m2m_device::{AccountId, DeviceId};
 use m2m_fair_exchange::{
 	BlindedKey, ClaimEvidence, ListingId, SaleEvidence, SaleId, SignedTerms,
@@ -195,9 +195,10 @@ pub fn close_pool(manager: Option<&DeviceId>, pool: PoolId) -> Call {
 }
 
 /// How a sale ended.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 pub enum Ending {
 	/// The seller was paid.
+	#[codec(index = 0)]
 	Settled {
 		/// What the seller got.
 		received: u128,
@@ -209,6 +210,7 @@ pub enum Ending {
 		rating: Option<u8>,
 	},
 	/// No key came, and the buyer has its money again.
+	#[codec(index = 1)]
 	Refunded {
 		/// The price.
 		price: u128,
@@ -216,6 +218,7 @@ pub enum Ending {
 		compensation: u128,
 	},
 	/// The seller was convicted, and the buyer has its money again.
+	#[codec(index = 2)]
 	Convicted {
 		/// The price.
 		price: u128,
@@ -225,6 +228,7 @@ pub enum Ending {
 		burnt: u128,
 	},
 	/// It goes on: the call came too early or too late.
+	#[codec(index = 3)]
 	Not {
 		/// The named error.
 		reason: String,

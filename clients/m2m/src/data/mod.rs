@@ -3,7 +3,13 @@
 //! | module | for |
 //! |---|---|
 //! | [`protocol`] | what buyer and seller say to each other over HTTP |
+//! | [`client`] | how a buyer reaches a seller |
+//! | [`check`] | what a buyer checks before it pays, and looks for afterwards |
+//! | [`purchases`] | what a buyer must not forget |
 //! | [`vault`] | what a seller keeps to itself: keys, and the sales that are open |
 
+pub mod check;
+pub mod client;
 pub mod protocol;
+pub mod purchases;
 pub mod vault;
