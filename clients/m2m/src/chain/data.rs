@@ -271,6 +271,27 @@ pub fn endings(block: &Block, events: &[RawEvent]) -> Result<Vec<(SaleId, Ending
 	Ok(endings)
 }
 
+/// The sales that these events open.
+pub fn purchases(events: &[RawEvent]) -> Result<Vec<SaleId>> {
+	let mut sales = Vec::new();
+	for event in events.iter().filter(|event| event.is(PALLET, "Purchased")) {
+		let (sale, _, _, _, _, _): (SaleId, ListingId, AccountId, AccountId, u128, u32) = event.decode()?;
+		sales.push(sale);
+	}
+	Ok(sales)
+}
+
+/// The seller's half of the key of a sale and the last block for evidence, if these events reveal it.
+pub fn revealed(events: &[RawEvent], sale: &SaleId) -> Result<Option<(BlindedKey, u32)>> {
+	for event in events.iter().filter(|event| event.is(PALLET, "KeyRevealed")) {
+		let (of, key, deadline): (SaleId, BlindedKey, u32) = event.decode()?;
+		if of == *sale {
+			return Ok(Some((key, deadline)));
+		}
+	}
+	Ok(None)
+}
+
 /// Number of the listing that a call created.
 pub fn created_listing(events: &[RawEvent]) -> Result<ListingId> {
 	let event = find(events, "ListingCreated")?;

@@ -6,8 +6,10 @@
 //! | [`client`] | how a buyer reaches a seller |
 //! | [`check`] | what a buyer checks before it pays, and looks for afterwards |
 //! | [`purchases`] | what a buyer must not forget |
+//! | [`buyer`] | a purchase, from the offer to the readings or the money back |
 //! | [`vault`] | what a seller keeps to itself: keys, and the sales that are open |
 
+pub mod buyer;
 pub mod check;
 pub mod client;
 pub mod protocol;

@@ -42,7 +42,9 @@ pub struct Purchase {
 	pub offer: SignedTerms,
 	/// Joins the leaves to the data roots at both ends of the range.
 	pub edges: Edges,
-	/// The anchors that carry the range, as the finalized chain has them.
+	/// How many anchors carry the range, as the seller says.
+	pub offered_anchors: u32,
+	/// The anchors that carry the range, as the finalized chain has them; none before they were checked.
 	pub anchors: Vec<Recorded>,
 	/// The buyer's half of the key.
 	pub blind: Blind,
@@ -300,6 +302,7 @@ pub(crate) mod tests {
 				terms,
 			},
 			edges: Edges::default(),
+			offered_anchors: 2,
 			anchors: Vec::new(),
 			blind: Blind([5; 32]),
 			from: 0,
