@@ -1,5 +1,7 @@
 //! `did_resolve` over a client that has one device.
 
+mod support;
+
 use jsonrpsee::RpcModule;
 use m2m_device::{AccountId, DeviceId, DeviceStatus};
 use m2m_did::{DidRecord, Network, Resolution};
@@ -7,22 +9,12 @@ use m2m_rpc::{Did, DidApiServer};
 use m2m_runtime_api::DidApi;
 use serde_json::{Value, json};
 use sp_api::{ApiError, ApiRef, ProvideRuntimeApi};
-use sp_blockchain::{BlockStatus, HeaderBackend, Info};
 use sp_core::H256;
-use sp_runtime::{OpaqueExtrinsic, generic, traits::BlakeTwo256};
 use std::sync::Arc;
-
-type Header = generic::Header<u32, BlakeTwo256>;
-type Block = generic::Block<Header, OpaqueExtrinsic>;
-
-const GENESIS: H256 = H256([0x11; 32]);
-const BEFORE: H256 = H256([0xbe; 32]);
-const FINALIZED: H256 = H256([0xf1; 32]);
-const BEST: H256 = H256([0xb5; 32]);
-const PRUNED: H256 = H256([0x99; 32]);
+use support::{BEFORE, BEST, Block, Client, GENESIS, PREFIX, PRUNED, UNKNOWN};
 
 fn network() -> Network {
-	Network::new(GENESIS.0, 42)
+	Network::new(GENESIS.0, PREFIX)
 }
 
 /// The device: registered in the finalized block, retired in the best one.
@@ -38,9 +30,7 @@ fn record(status: DeviceStatus) -> DidRecord {
 	}
 }
 
-struct Client;
-
-struct Api;
+pub struct Api;
 
 sp_api::mock_impl_runtime_apis! {
 	impl DidApi<Block> for Api {
@@ -63,43 +53,8 @@ impl ProvideRuntimeApi<Block> for Client {
 	}
 }
 
-impl HeaderBackend<Block> for Client {
-	fn header(&self, _: H256) -> sp_blockchain::Result<Option<Header>> {
-		Ok(None)
-	}
-
-	fn info(&self) -> Info<Block> {
-		Info {
-			best_hash: BEST,
-			best_number: 3,
-			genesis_hash: GENESIS,
-			finalized_hash: FINALIZED,
-			finalized_number: 2,
-			finalized_state: None,
-			number_leaves: 1,
-			block_gap: None,
-		}
-	}
-
-	fn status(&self, _: H256) -> sp_blockchain::Result<BlockStatus> {
-		Ok(BlockStatus::Unknown)
-	}
-
-	fn number(&self, hash: H256) -> sp_blockchain::Result<Option<u32>> {
-		let known = [PRUNED, BEFORE, FINALIZED, BEST];
-		Ok((0u32..)
-			.zip(known)
-			.find(|(_, block)| *block == hash)
-			.map(|(number, _)| number))
-	}
-
-	fn hash(&self, _: u32) -> sp_blockchain::Result<Option<H256>> {
-		Ok(None)
-	}
-}
-
 fn module() -> RpcModule<Did<Client, Block>> {
-	Did::new(Arc::new(Client), 42).into_rpc()
+	Did::new(Arc::new(Client), PREFIX).into_rpc()
 }
 
 async fn resolve(did: &str, at: Option<H256>) -> Value {
@@ -135,7 +90,7 @@ async fn a_device_is_resolved_as_of_a_given_block() {
 #[tokio::test]
 async fn what_does_not_resolve_is_named_in_the_result() {
 	let stranger = network().did(&DeviceId::new([0x66; 32]));
-	let elsewhere = Network::new([0x44; 32], 42).did(&DeviceId::new([0x55; 32]));
+	let elsewhere = Network::new([0x44; 32], PREFIX).did(&DeviceId::new([0x55; 32]));
 	for (did, at, error) in [
 		(device().to_uppercase(), None, "invalidDid"),
 		(format!("{}#key", device()), None, "invalidDid"),
@@ -143,7 +98,7 @@ async fn what_does_not_resolve_is_named_in_the_result() {
 		(elsewhere, None, "notFound"),
 		(stranger, None, "notFound"),
 		(device(), Some(BEFORE), "notFound"),
-		(device(), Some(H256([0xee; 32])), "notFound"),
+		(device(), Some(UNKNOWN), "notFound"),
 		(device(), Some(PRUNED), "internalError"),
 	] {
 		assert_eq!(error_of(&resolve(&did, at).await), error, "{did} at {at:?}");
@@ -160,7 +115,7 @@ async fn the_message_tells_failures_of_the_same_name_apart() {
 			.to_owned()
 	};
 	assert!(message(resolve(&stranger, None).await).contains("no such device"));
-	assert!(message(resolve(&device(), Some(H256([0xee; 32]))).await).contains("no such block"));
+	assert!(message(resolve(&device(), Some(UNKNOWN)).await).contains("no such block"));
 	assert!(message(resolve(&device(), Some(PRUNED)).await).contains("state already discarded"));
 }
 
