@@ -188,8 +188,7 @@ pub enum Error {
 		/// What is wrong.
 		why: String,
 	},
-	/// The seller sold something else than what it had signed for, or did not reveal the key, and the chain gave the
-	/// money back.
+	/// A seller did not keep what it had signed, and the chain gave the money back.
 	#[error(
 		"{why}: the price of {} M2M came back, with {} M2M besides",
 		money::format(*price),
@@ -202,6 +201,16 @@ pub enum Error {
 		price: u128,
 		/// What the buyer got besides.
 		compensation: u128,
+	},
+	/// What was bought is not what the seller signed for, and the chain does not know it yet.
+	#[error("{why}: take the money back with `m2m data dispute {sale}` until block {deadline}")]
+	BadDelivery {
+		/// What is wrong.
+		why: String,
+		/// Id of the sale.
+		sale: String,
+		/// Last block in which evidence is heard.
+		deadline: u32,
 	},
 	/// A line of a CSV file is wrong.
 	#[error("{}:{line}: {problem}", file.display())]
@@ -375,7 +384,10 @@ impl Error {
 			| Self::ImportIncomplete { .. }
 			| Self::CannotPay { .. }
 			| Self::SellerRefused { .. } => 4,
-			Self::ProofDoesNotHold(_) | Self::OfferRefused { .. } | Self::SaleFailed { .. } => 5,
+			Self::ProofDoesNotHold(_)
+			| Self::OfferRefused { .. }
+			| Self::SaleFailed { .. }
+			| Self::BadDelivery { .. } => 5,
 			Self::Csv { .. }
 			| Self::Manifest { .. }
 			| Self::BadFile { .. }
@@ -412,6 +424,7 @@ impl Error {
 			Self::SellerRefused { .. } => "SellerRefused",
 			Self::OfferRefused { .. } => "OfferRefused",
 			Self::SaleFailed { .. } => "SaleFailed",
+			Self::BadDelivery { .. } => "BadDelivery",
 			Self::Csv { .. } => "Csv",
 			Self::Manifest { .. } => "Manifest",
 			Self::CannotPay { .. } => "CannotPay",

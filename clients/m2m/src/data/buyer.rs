@@ -84,11 +84,18 @@ pub struct Opening {
 	pub bad: usize,
 }
 
-/// What became of waiting for a key.
+/// What the finalized chain says about the key of a sale.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Waited {
+pub enum Seen {
 	/// It is there.
 	Revealed,
+	/// It may still come.
+	Hidden {
+		/// The finalized block.
+		block: u32,
+		/// Last block in which it may be revealed.
+		deadline: u32,
+	},
 	/// The time for it is over: the money can be taken back.
 	Overdue,
 	/// The sale is over, and no key came.
@@ -505,42 +512,61 @@ impl Buyer<'_> {
 		self.purchases.put(purchase)
 	}
 
-	/// Waits until the key is revealed, or the time for it is over.
-	pub async fn wait_for_key(&self, purchase: &mut Purchase) -> Result<Waited> {
+	/// Looks whether the key is revealed in the finalized chain.
+	pub async fn look(&self, purchase: &mut Purchase) -> Result<Seen> {
 		if purchase.revealed.is_some() {
-			return Ok(Waited::Revealed);
+			return Ok(Seen::Revealed);
 		}
-		let mut seen = None;
+		let block = self.chain.finalized().await?;
+		let expires = purchase.terms().expires;
+		let status = block.sale(self.chain, &purchase.sale(), expires).await?;
+		let Some(SaleStatus::Open(sale)) = status else {
+			if purchase.bought_in.is_none() && status.is_none() && block.number <= expires {
+				return Err(Error::Unknown(
+					"that sale is not bought yet: go on with `m2m data buy --resume`".into(),
+				));
+			}
+			return self.look_back(purchase, block.number).await;
+		};
+		if purchase.bought_in.is_none() {
+			self.bought(purchase, block.number)?;
+		}
+		if let Some(key) = sale.key {
+			purchase.revealed = Some((key, sale.deadline));
+			self.purchases.put(purchase)?;
+			return Ok(Seen::Revealed);
+		}
+		if block.number > sale.deadline {
+			return Ok(Seen::Overdue);
+		}
+		Ok(Seen::Hidden {
+			block: block.number,
+			deadline: sale.deadline,
+		})
+	}
+
+	/// Looks until the key is revealed, or will not be any more.
+	pub async fn wait_for_key(&self, purchase: &mut Purchase) -> Result<Seen> {
+		let mut before = None;
 		loop {
-			let block = self.chain.finalized().await?;
-			let status = block
-				.sale(self.chain, &purchase.sale(), purchase.terms().expires)
-				.await?;
-			let Some(SaleStatus::Open(sale)) = status else {
-				return self.look_back(purchase, block.number).await;
+			let seen = self.look(purchase).await?;
+			let Seen::Hidden { block, deadline } = seen else {
+				return Ok(seen);
 			};
-			if let Some(key) = sale.key {
-				purchase.revealed = Some((key, sale.deadline));
-				self.purchases.put(purchase)?;
-				return Ok(Waited::Revealed);
-			}
-			if block.number > sale.deadline {
-				return Ok(Waited::Overdue);
-			}
-			match seen {
+			match before {
 				None => self.progress.stage(
 					"waiting for the key, in blocks",
-					sale.deadline.saturating_sub(block.number).into(),
+					deadline.saturating_sub(block).into(),
 				),
-				Some(seen) => self.progress.advance(block.number.saturating_sub(seen).into()),
+				Some(before) => self.progress.advance(block.saturating_sub(before).into()),
 			}
-			seen = Some(block.number);
+			before = Some(block);
 			tokio::time::sleep(POLL).await;
 		}
 	}
 
 	/// Finds the key, or the end, of a sale that is not in state any more.
-	async fn look_back(&self, purchase: &mut Purchase, until: u32) -> Result<Waited> {
+	async fn look_back(&self, purchase: &mut Purchase, until: u32) -> Result<Seen> {
 		let sale = purchase.sale();
 		let from = purchase.quoted_in;
 		self.progress.stage(
@@ -572,8 +598,8 @@ impl Buyer<'_> {
 		}
 		self.purchases.put(purchase)?;
 		Ok(match purchase.revealed {
-			Some(_) => Waited::Revealed,
-			None => Waited::Over,
+			Some(_) => Seen::Revealed,
+			None => Seen::Over,
 		})
 	}
 
@@ -635,6 +661,22 @@ impl Buyer<'_> {
 			))),
 		}
 	}
+}
+
+/// Forgets purchases with which nothing can be done any more: those whose offer expired before all was checked, and
+/// those whose readings are written and whose time for evidence is over.
+pub fn sweep(purchases: &Purchases, genesis: &[u8; 32], finalized: u32) -> Result<()> {
+	for purchase in purchases.all()? {
+		let lapsed = !purchase.checked && purchase.terms().expires < finalized;
+		let done = purchase.written
+			&& purchase
+				.revealed
+				.is_some_and(|(_, deadline)| deadline < finalized);
+		if purchase.genesis == *genesis && (lapsed || done) {
+			purchases.remove(&purchase.sale())?;
+		}
+	}
+	Ok(())
 }
 
 /// How a sale ended, and the fee for ending it.
@@ -998,6 +1040,40 @@ mod tests {
 		assert!(matches!(open(&purchase, &leaves), Err(Error::Unknown(_))));
 		purchase.revealed = Some((BlindedKey([6; 32]), 99));
 		assert!(matches!(open(&purchase, &leaves), Err(Error::Store(_))));
+	}
+
+	#[test]
+	fn only_what_is_over_is_forgotten() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Purchases::new(home.path());
+		let sample = |nonce: u64, change: fn(&mut Purchase)| {
+			let mut purchase = super::super::purchases::tests::purchase(nonce, 1);
+			change(&mut purchase);
+			store.put(&purchase).unwrap();
+			purchase.sale()
+		};
+		let lapsed = sample(1, |_| {});
+		let paid = sample(2, |purchase| purchase.checked = true);
+		let open = sample(3, |purchase| {
+			purchase.checked = true;
+			purchase.written = true;
+			purchase.revealed = Some((BlindedKey([1; 32]), 2_000));
+		});
+		let left = |finalized| {
+			sweep(&store, &[9; 32], finalized).unwrap();
+			let mut left: Vec<_> = store.all().unwrap().iter().map(Purchase::sale).collect();
+			left.sort();
+			left
+		};
+		let sorted = |mut sales: Vec<SaleId>| {
+			sales.sort();
+			sales
+		};
+		assert_eq!(left(1_100), sorted(vec![lapsed, paid, open]));
+		assert_eq!(left(2_000), sorted(vec![paid, open]));
+		assert_eq!(left(2_001), [paid]);
+		sample(1, |purchase| purchase.genesis = [1; 32]);
+		assert_eq!(left(9_999).len(), 2, "a purchase on another chain is not judged");
 	}
 
 	#[test]
