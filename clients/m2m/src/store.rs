@@ -209,6 +209,56 @@ impl Store {
 		Ok(batch.map(|batch| (seq, batch)))
 	}
 
+	/// The batches with sequence numbers from `first` to `last`, both included, as far as they are stored, in order.
+	pub fn batches(
+		&self,
+		device: &DeviceId,
+		stream: StreamId,
+		first: u64,
+		last: u64,
+	) -> Result<Vec<(u64, Batch)>> {
+		if last < first {
+			return Ok(Vec::new());
+		}
+		let table = self.database.read()?.open_table(BATCHES).map_err(fault)?;
+		let (from, to) = (key(device, stream, first), key(device, stream, last));
+		let mut batches = Vec::new();
+		for entry in table
+			.range::<&[u8]>(from.as_slice()..=to.as_slice())
+			.map_err(fault)?
+		{
+			let (seq, batch) = entry.map_err(fault)?;
+			batches.push((last_number(seq.value())?, decode(batch.value())?));
+		}
+		Ok(batches)
+	}
+
+	/// Sequence numbers of the batches that may have readings from `from` on and before `until`, in order of time: at
+	/// most `limit`.
+	pub fn batches_between(
+		&self,
+		device: &DeviceId,
+		stream: StreamId,
+		from: UnixMs,
+		until: UnixMs,
+		limit: usize,
+	) -> Result<Vec<u64>> {
+		// The batch that begins before `from` may reach beyond it.
+		let start = self.last_in::<u64>(TIMES, &key(device, stream, 0), &key(device, stream, from))?;
+		let start = start.map_or(from, |(time, _)| time);
+		if until <= start {
+			return Ok(Vec::new());
+		}
+		let table = self.database.read()?.open_table(TIMES).map_err(fault)?;
+		let (from, to) = (key(device, stream, start), key(device, stream, until));
+		table
+			.range::<&[u8]>(from.as_slice()..to.as_slice())
+			.map_err(fault)?
+			.take(limit)
+			.map(|entry| decode(entry.map_err(fault)?.1.value()))
+			.collect()
+	}
+
 	/// One more than the largest sequence number in this store; 0 if there is none.
 	pub fn next_seq(&self, device: &DeviceId, stream: StreamId) -> Result<u64> {
 		let last = self.last_in::<Batch>(BATCHES, &key(device, stream, 0), &key(device, stream, u64::MAX))?;
@@ -503,6 +553,30 @@ mod tests {
 		assert_eq!(store.batch_at(&device.id, 0, 900_000).unwrap().unwrap().0, 0);
 		assert_eq!(store.batch_at(&device.id, 0, 1_799_999).unwrap().unwrap().0, 0);
 		assert_eq!(store.batch_at(&device.id, 0, u64::MAX).unwrap().unwrap().0, 1);
+	}
+
+	#[test]
+	fn batches_are_read_by_number_and_by_time() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Store::open(home.path()).unwrap();
+		let device = Device::generate("m1", Default::default()).unwrap();
+		let batches: Vec<_> = [0, 1, 2, 5].map(|seq| batch(&device, 0, seq, 7)).into();
+		store.enqueue(&batches, &[]).unwrap();
+		store.enqueue(&[batch(&device, 1, 3, 7)], &[]).unwrap();
+		let seqs = |first, last| -> Vec<u64> {
+			let found = store.batches(&device.id, 0, first, last).unwrap();
+			found.into_iter().map(|(seq, _)| seq).collect()
+		};
+		assert_eq!(seqs(1, 9), [1, 2, 5]);
+		assert_eq!(seqs(1, 1), [1]);
+		assert!(seqs(2, 1).is_empty());
+		// Batch `seq` begins at 900,000 * (seq + 1).
+		let between = |from, until, limit| store.batches_between(&device.id, 0, from, until, limit).unwrap();
+		assert_eq!(between(0, 900_000, 9), []);
+		assert_eq!(between(0, 900_001, 9), [0]);
+		assert_eq!(between(1_800_001, u64::MAX, 9), [1, 2, 5]);
+		assert_eq!(between(1_800_001, u64::MAX, 2), [1, 2]);
+		assert_eq!(between(1_800_001, 5, 9), []);
 	}
 
 	#[test]

@@ -53,7 +53,7 @@ pub const MAX_ANCHORS: u32 = 4096;
 /// Leaves in a chunk, but for the last one. They take [`MAX_CHUNK_BYTES`].
 pub const LEAVES_PER_CHUNK: u32 = 16_384;
 /// Anchors in a chunk, but for the last one.
-pub const ANCHORS_PER_CHUNK: u32 = 256;
+pub const ANCHORS_PER_CHUNK: u32 = 64;
 /// Bytes of a sealed leaf.
 pub const LEAF_BYTES: usize = 64;
 
@@ -232,6 +232,43 @@ pub struct Refused {
 	/// Seconds after which it makes sense to ask again, if that helps; also in the header `Retry-After`.
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	pub retry_after_s: Option<u64>,
+	/// What went wrong inside the seller. It stays there.
+	#[serde(skip)]
+	pub cause: Option<String>,
+}
+
+impl Refused {
+	/// A refusal.
+	pub fn new(error: Refusal, message: impl Into<String>) -> Self {
+		Self {
+			error,
+			message: message.into(),
+			retry_after_s: None,
+			cause: None,
+		}
+	}
+
+	/// A refusal of what can be asked again after so many seconds.
+	pub fn for_now(error: Refusal, message: impl Into<String>, retry_after_s: u64) -> Self {
+		Self {
+			retry_after_s: Some(retry_after_s),
+			..Self::new(error, message)
+		}
+	}
+}
+
+/// Something of the seller's own failed. What, is not the buyer's business.
+impl From<Error> for Refused {
+	fn from(error: Error) -> Self {
+		Self {
+			cause: Some(error.to_string()),
+			..Self::for_now(
+				Refusal::SellerFault,
+				"the seller has a fault of its own: try again later",
+				60,
+			)
+		}
+	}
 }
 
 /// Path of a chunk of a delivery's anchors.
