@@ -510,7 +510,8 @@ impl<M: Market> Seller<M> {
 			let (record, source) = seller.delivery(&sale)?;
 			let terms = &record.offer.terms;
 			let from = first_of(chunk, LEAVES_PER_CHUNK, terms.leaves)?;
-			let goods = Goods::load(&seller.shelf.store()?, &source, &terms.range)?;
+			let store = seller.shelf.store()?;
+			let goods = Goods::load(&store, &source, &terms.range)?;
 			let key = SealingKey::new(&seller.key_of(terms)?, &record.blind);
 			let mut bytes = Vec::new();
 			for leaf in goods.sealed(key, from, LEAVES_PER_CHUNK)? {
