@@ -13,6 +13,7 @@
 //! | [`attestation`] | vouch for devices |
 //! | [`batch`] | production batches: which keys a manufacturer built into devices |
 //! | [`readings`] | meter readings from CSV files |
+//! | [`minutes`] | one-minute readings made from them by a stated rule |
 //! | [`commitment`] | batches of readings -> anchors and signed envelopes, as a device makes them |
 //! | [`store`] | a gateway's outbox, receipts and leaves |
 //! | [`replay`] | the gateway itself: deliver a day of readings, resumable at any point |
@@ -39,6 +40,7 @@ pub mod fleet;
 pub mod import;
 pub mod keys;
 pub mod manifest;
+pub mod minutes;
 pub mod money;
 pub mod proof;
 pub mod readings;
