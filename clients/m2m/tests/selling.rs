@@ -1,6 +1,9 @@
 //! A seller of readings against a chain that exists only here: what it offers, delivers, reveals and refuses, and what
 //! its HTTP service stands.
 
+#[path = "support/cheat.rs"]
+mod cheat;
+
 use codec::Encode;
 use m2m::{
 	Error, Result, commitment,
@@ -11,7 +14,7 @@ use m2m::{
 			self, LEAF_BYTES, MAX_REQUEST_BYTES, Quote, QuoteRequest, Refusal, Refused, RequestedRange,
 		},
 		seller::Seller,
-		service::{self, Limits},
+		service::{self, Limits, Offers},
 		vault::Vault,
 	},
 	keys::{Device, Key, Scheme, random_secret},
@@ -19,7 +22,8 @@ use m2m::{
 };
 use m2m_device::DeviceId;
 use m2m_fair_exchange::{
-	Blind, BlindedKey, Checker, Claims, Opener, SaleId, SealedLeaf, SealingKey, SoldAnchor,
+	Blind, BlindedKey, Checker, Claims, OpenFault, Opener, SaleEvidence, SaleId, SealedLeaf, SealingKey,
+	SoldAnchor,
 	market::{self, Conditions, Listing, ListingSpec, Payout, Price, Sale, SaleStatus, Windows},
 };
 use sp_core::H256;
@@ -830,6 +834,42 @@ async fn the_gateway_records_beside_the_seller() {
 	let quote = seller.quote(request).await.unwrap();
 	assert_eq!(quote.offer.terms.range.first.seq, HOURS);
 	sold_anchors(&shop, &seller, &quote).await;
+}
+
+#[tokio::test]
+async fn who_signs_for_a_false_reading_convicts_itself() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	let cheat = cheat::Cheat {
+		seller: Arc::clone(&seller),
+		position: 77,
+	};
+	let (request, blind) = shop.request(0, 240);
+	let quote = cheat.quote(request).await.unwrap();
+	let terms = &quote.offer.terms;
+	assert!(quote.offer.verify(&GENESIS));
+	let anchors = sold_anchors(&shop, &seller, &quote).await;
+	let sale = terms.sale_id(&GENESIS);
+	let leaves = protocol::decode_leaves(&cheat.leaves(sale, 0).await.unwrap()).unwrap();
+	// Before the key is known nobody can tell.
+	let mut checker = Checker::new(terms, &blind, &anchors, &quote.edges).unwrap();
+	for leaf in &leaves {
+		checker.check(leaf).unwrap();
+	}
+	checker.finish().unwrap();
+
+	assert_eq!(shop.chain.buy(&quote), sale);
+	seller.tick().await.unwrap();
+	let [(_, key)] = shop.chain.revealed().try_into().unwrap();
+	let mut opener = Opener::new(terms, &key, &blind, &anchors).unwrap();
+	for (position, leaf) in (0u32..).zip(&leaves) {
+		let bad = matches!(opener.open(leaf), Err(OpenFault::BadLeaf { .. }));
+		assert_eq!(bad, position == 77);
+	}
+	let evidence = SaleEvidence::new(terms, &blind, &anchors, leaves.iter().copied(), 77).unwrap();
+	evidence.convicts(&GENESIS, &sale, &key).unwrap();
+	let framed = SaleEvidence::new(terms, &blind, &anchors, leaves, 78).unwrap();
+	assert!(framed.convicts(&GENESIS, &sale, &key).is_err());
 }
 
 /// What is tested: before a key is revealed, nothing that leaves the house holds a secret of either side, a salt or a
