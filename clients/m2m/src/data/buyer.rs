@@ -472,7 +472,8 @@ impl Buyer<'_> {
 		Ok(())
 	}
 
-	fn check_delivery(&self, purchase: &Purchase) -> Result<()> {
+	/// Checks the stored leaves against the anchors and the signed terms.
+	pub fn check_delivery(&self, purchase: &Purchase) -> Result<()> {
 		let anchors = purchase.sold_anchors();
 		let mut checker = Checker::new(purchase.terms(), &purchase.blind, &anchors, &purchase.edges)?;
 		for leaf in &self.purchases.leaves(&purchase.sale())? {

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 const VAULT: &str = "vault.redb";
 
 /// Where the seller's secrets are.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct VaultFile {
 	/// File with the seller's secrets, made if it is not there [default: vault.redb in --home]
 	#[arg(long, value_name = "FILE")]
@@ -44,11 +44,15 @@ pub struct VaultFile {
 }
 
 impl VaultFile {
+	/// The file.
+	pub fn path(&self, context: &Context) -> PathBuf {
+		self.vault.clone().unwrap_or_else(|| context.home.join(VAULT))
+	}
+
 	/// Opens the vault.
 	pub fn open(&self, context: &Context) -> Result<Vault> {
 		let passphrase = vault::passphrase(self.passphrase_file.as_deref())?;
-		let file = self.vault.clone().unwrap_or_else(|| context.home.join(VAULT));
-		Vault::open(&file, &passphrase)
+		Vault::open(&self.path(context), &passphrase)
 	}
 }
 
