@@ -147,6 +147,7 @@ fn whole_filter() -> ListingFilter {
 	}
 }
 
+/// The runtime.
 pub struct Api;
 
 sp_api::mock_impl_runtime_apis! {
@@ -207,8 +208,8 @@ sp_api::mock_impl_runtime_apis! {
 			// The key comes with the best block.
 			let key = (at == BEST).then_some(BlindedKey([0x06; 32]));
 			since(at, match sale {
-				OPEN => Some(SaleStatus::Open(Sale { key, ..self::sale() })),
-				ENDED => (expires == EXPIRES).then_some(SaleStatus::Ended),
+				id if id == OPEN => Some(SaleStatus::Open(Sale { key, ..self::sale() })),
+				id if id == ENDED => (expires == EXPIRES).then_some(SaleStatus::Ended),
 				_ => None,
 			})
 		}

@@ -30,6 +30,7 @@ fn record(status: DeviceStatus) -> DidRecord {
 	}
 }
 
+/// The runtime.
 pub struct Api;
 
 sp_api::mock_impl_runtime_apis! {

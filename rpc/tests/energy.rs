@@ -141,6 +141,7 @@ fn page<T>(all: impl IntoIterator<Item = T>, limit: u32) -> Vec<T> {
 	all.into_iter().take(limit.min(256) as usize).collect()
 }
 
+/// The runtime.
 pub struct Api;
 
 sp_api::mock_impl_runtime_apis! {
