@@ -79,9 +79,9 @@ mod tests {
 	fn what_rounding_leaves_over_goes_to_the_largest_remainders() {
 		// By the rule as written, in another way: all remainders are ranked, ties by minute.
 		for (meter, wh) in [("m1", 251u32), ("m2", 7), ("meter-003", 1_234)] {
-			let start = 1_465_776_000_000;
+			let start: UnixMs = 1_465_776_000_000;
 			let hash =
-				BlakeTwo256::hash(&[b"m2m/minutes/v1", &start.to_le_bytes()[..], meter.as_bytes()].concat());
+				BlakeTwo256::hash(&[&b"m2m/minutes/v1"[..], &start.to_le_bytes(), meter.as_bytes()].concat());
 			let weights: Vec<u64> = (0..15)
 				.map(|i| 1 + u64::from(hash[2 * i]) + 256 * u64::from(hash[2 * i + 1]))
 				.collect();
