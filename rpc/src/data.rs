@@ -19,7 +19,7 @@ use sp_runtime::traits::Block as BlockT;
 use std::{num::NonZeroU32, sync::Arc};
 
 /// The market for readings. All methods read the last finalized block, or the block `at`; what does not exist there is
-/// `null` or not in the list. They fail with [`ReadError`](crate::ReadError).
+/// `null` or not in the list. They fail with [`ReadError`].
 #[rpc(server)]
 pub trait DataApi<Hash> {
 	/// What is demanded of every sale.
