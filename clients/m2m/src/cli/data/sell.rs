@@ -1,6 +1,9 @@
 //! `m2m data sell`, `unlist`, `bond` and `earnings`.
 
-use super::{connect_trader, describe_listing, describe_seller, moment, no_listing, price_text, rating_text};
+use super::{
+	connect_trader, describe_listing, describe_seller, moment, no_listing, price_text, rating_text,
+	serve::VaultFile,
+};
 use crate::cli::{Context, account::account_or_device, arguments::hash_or_file, device::owner_account};
 use clap::Args;
 use comfy_table::Table;
