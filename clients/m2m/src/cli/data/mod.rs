@@ -88,6 +88,8 @@ pub enum DataCommand {
 		Promises are about the readings themselves. Whoever buys one that does not keep them gets the money back.\n\
 		With --change the listing has another version: offers under the old one cannot be bought any more.")]
 	Sell(Box<sell::Sell>),
+	Serve(serve::Serve),
+	Record(record::Record),
 	/// Withdraw a listing; its deposit comes back, and sales that were bought go on
 	#[command(after_help = "Example:\n  m2m data unlist 0 --seller alice.json")]
 	Unlist {
@@ -124,6 +126,8 @@ pub async fn run(context: &Context, command: DataCommand) -> Result<()> {
 		DataCommand::Refund(arguments) => buy::refund(context, arguments).await,
 		DataCommand::Accept { purchased, rating } => buy::accept(context, purchased, rating).await,
 		DataCommand::Sell(arguments) => sell::sell(context, *arguments).await,
+		DataCommand::Serve(arguments) => serve::run(context, arguments).await,
+		DataCommand::Record(arguments) => record::run(context, arguments).await,
 		DataCommand::Unlist { listing, seller } => sell::unlist(context, listing, &seller).await,
 		DataCommand::Bond(arguments) => sell::bond(context, arguments).await,
 		DataCommand::Earnings(arguments) => sell::earnings(context, arguments).await,
