@@ -602,12 +602,17 @@ async fn what_cannot_be_sold_is_refused_by_name() {
 		),
 	];
 	for (number, (news, expected)) in news.into_iter().enumerate() {
-		let shop = Shop::new();
-		let seller = shop.open();
 		let (request, _) = shop.request(0, 60);
+		let before = shop.chain.state().standing.clone();
 		news(&mut shop.chain.state());
+		shop.chain.forward(1);
+		seller.tick().await.unwrap();
 		assert_eq!(refusal(seller.quote(request).await), expected, "news {number}");
+		shop.chain.state().standing = before;
 	}
+	shop.chain.forward(1);
+	seller.tick().await.unwrap();
+	seller.quote(shop.request(0, 60).0).await.unwrap();
 }
 
 #[tokio::test]
@@ -643,6 +648,8 @@ async fn a_damaged_store_is_found_before_anything_is_signed() {
 
 #[tokio::test]
 async fn readings_that_break_a_promise_are_not_sold() {
+	let shop = Shop::new();
+	let seller = shop.open();
 	for (claims, sold) in [
 		(
 			Claims {
@@ -681,9 +688,10 @@ async fn readings_that_break_a_promise_are_not_sold() {
 			false,
 		),
 	] {
-		let shop = Shop::new();
 		shop.change_listing(|listing| listing.spec.claims = claims);
-		let answer = shop.open().quote(shop.request(0, 120).0).await;
+		shop.chain.forward(1);
+		seller.tick().await.unwrap();
+		let answer = seller.quote(shop.request(0, 120).0).await;
 		if sold {
 			answer.unwrap();
 		} else {

@@ -601,7 +601,11 @@ impl<M: Market> Seller<M> {
 		let mut reported = String::new();
 		loop {
 			match self.tick().await {
-				Ok(()) => reported.clear(),
+				Ok(()) if reported.is_empty() => {}
+				Ok(()) => {
+					(self.journal)("going on");
+					reported.clear();
+				}
 				Err(error) => {
 					let text = error.to_string();
 					if text != reported {
