@@ -44,7 +44,7 @@ pub struct Wanted {
 	)]
 	to: Option<String>,
 	/// Refuse to pay more, in M2M
-	#[arg(long)]
+	#[arg(long, value_name = "M2M")]
 	max_price: Option<String>,
 	/// Buy although there are fewer readings than the stream's cadence promises
 	#[arg(long)]

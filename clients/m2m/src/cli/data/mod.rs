@@ -156,6 +156,14 @@ fn price_text(price: &Price) -> String {
 	}
 }
 
+/// The beginning of what a listing offers.
+fn since(from: UnixMs) -> String {
+	match from {
+		0 => "the beginning".into(),
+		from => time::format(from),
+	}
+}
+
 /// Average rating in tenths, rounded down; `None` without one.
 fn rating_tenths(seller: &Seller) -> Option<u128> {
 	seller
@@ -224,9 +232,12 @@ fn describe_ending(ending: &Ending) -> (String, Value) {
 			rating,
 		} => (
 			format!(
-				"the seller was paid {} M2M, others {} M2M; {} M2M were burnt as the protocol's fee",
+				"the seller was paid {} M2M{}; {} M2M were burnt as the protocol's fee",
 				money::format(*received),
-				money::format(*shared),
+				match shared {
+					0 => String::new(),
+					shared => format!(", others {} M2M", money::format(*shared)),
+				},
 				money::format(*fee)
 			),
 			json!({

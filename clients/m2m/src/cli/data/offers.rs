@@ -1,6 +1,6 @@
 //! `m2m data list` and `show`.
 
-use super::{describe_listing, describe_seller, no_listing, price_text, rating_text};
+use super::{describe_listing, describe_seller, no_listing, price_text, rating_text, since};
 use crate::cli::{Context, device::owner_account};
 use clap::Args;
 use comfy_table::Table;
@@ -18,10 +18,10 @@ pub struct List {
 	#[arg(long)]
 	area: Option<String>,
 	/// Not above this price for a sale, in M2M
-	#[arg(long, conflicts_with = "max_price_per_reading")]
+	#[arg(long, value_name = "M2M", conflicts_with = "max_price_per_reading")]
 	max_price: Option<String>,
 	/// Not above this price for a reading, in M2M
-	#[arg(long)]
+	#[arg(long, value_name = "M2M")]
 	max_price_per_reading: Option<String>,
 	/// Devices for which somebody vouches under this topic
 	#[arg(long, requires = "issuer")]
@@ -129,7 +129,7 @@ pub async fn list(context: &Context, arguments: List) -> Result<()> {
 				spec.stream.to_string(),
 				String::from_utf8_lossy(&spec.area).into_owned(),
 				price_text(&spec.price),
-				time::format(spec.from),
+				since(spec.from),
 				spec.until.map_or_else(|| "open".into(), time::format),
 				rating.clone().unwrap_or_default(),
 				describe_claims(&spec.claims).len().to_string(),
@@ -168,7 +168,7 @@ pub async fn show(context: &Context, number: u32) -> Result<()> {
 		keys::address(&listing.seller),
 		keys::did(chain.genesis(), &spec.device),
 		spec.stream,
-		time::format(spec.from),
+		since(spec.from),
 		spec.until
 			.map_or_else(|| "whatever is to come".into(), time::format),
 		price_text(&spec.price),
