@@ -390,15 +390,14 @@ pub struct BrokenClaim {
 pub fn broken_claim(claims: &Claims, readings: &[Reading]) -> Option<BrokenClaim> {
 	let apart = |kind: ClaimKind, positions: u32, most: u64| {
 		let later = readings.iter().skip(positions as usize);
-		let pairs = (0u32..).zip(readings.iter().zip(later));
-		pairs
-			.filter(|(_, (earlier, later))| later.time_ms.saturating_sub(earlier.time_ms) > most)
-			.map(|(first, _)| BrokenClaim {
-				kind,
-				first,
-				second: first.checked_add(positions),
-			})
-			.next()
+		let (first, _) = (0u32..)
+			.zip(readings.iter().zip(later))
+			.find(|(_, (earlier, later))| later.time_ms.saturating_sub(earlier.time_ms) > most)?;
+		Some(BrokenClaim {
+			kind,
+			first,
+			second: first.checked_add(positions),
+		})
 	};
 	let outside = claims.range.and_then(|(min, max)| {
 		let mut places = (0u32..).zip(readings);

@@ -238,8 +238,8 @@ impl Purchases {
 	}
 
 	/// Stores a chunk of leaves.
-	pub fn put_chunk(&self, sale: &SaleId, chunk: u32, leaves: &Vec<SealedLeaf>) -> Result<()> {
-		self.with(|database| database.put(LEAVES, &chunk_key(sale, chunk), leaves))
+	pub fn put_chunk(&self, sale: &SaleId, chunk: u32, leaves: &[SealedLeaf]) -> Result<()> {
+		self.with(|database| database.put(LEAVES, &chunk_key(sale, chunk), &leaves))
 	}
 
 	/// All leaves that are here, in order.
@@ -336,11 +336,9 @@ pub(crate) mod tests {
 		};
 		assert_eq!((first.chunks(), first.leaves_in(0)), (2, LEAVES_PER_CHUNK));
 		assert_eq!((first.leaves_in(1), first.leaves_in(2)), (5, 0));
-		store.put_chunk(&first.sale(), 1, &vec![leaf(2)]).unwrap();
-		store
-			.put_chunk(&first.sale(), 0, &vec![leaf(0), leaf(1)])
-			.unwrap();
-		store.put_chunk(&second.sale(), 0, &vec![leaf(9)]).unwrap();
+		store.put_chunk(&first.sale(), 1, &[leaf(2)]).unwrap();
+		store.put_chunk(&first.sale(), 0, &[leaf(0), leaf(1)]).unwrap();
+		store.put_chunk(&second.sale(), 0, &[leaf(9)]).unwrap();
 		first.checked = true;
 		store.put(&first).unwrap();
 
