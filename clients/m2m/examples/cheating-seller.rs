@@ -6,7 +6,7 @@
 //! ```
 //! Node and home folder are those of `M2M_URL` and `M2M_HOME`. `POSITION` counts the readings of each sale from 0.
 
-#[path = "../tests/support/cheat.rs"]
+#[path = "../tests/chain/support/cheat.rs"]
 mod cheat;
 
 use cheat::Cheat;

@@ -1,9 +1,6 @@
 //! A seller of readings against a chain that exists only here: what it offers, delivers, reveals and refuses, and what
 //! its HTTP service stands.
 
-#[path = "support/cheat.rs"]
-mod cheat;
-
 use codec::Encode;
 use m2m::{
 	Error, Result, commitment,
@@ -848,7 +845,7 @@ async fn the_gateway_records_beside_the_seller() {
 async fn who_signs_for_a_false_reading_convicts_itself() {
 	let shop = Shop::new();
 	let seller = shop.open();
-	let cheat = cheat::Cheat {
+	let cheat = crate::support::cheat::Cheat {
 		seller: Arc::clone(&seller),
 		position: 77,
 	};

@@ -1,8 +1,7 @@
 //! Owners, operators, issuers, manufacturers and sponsors against a real node: who may do what with a device,
 //! who vouches for it, and who pays for it.
 
-mod support;
-
+use crate::support::{Node, Setup, error_of, runtime};
 use m2m::{
 	batch::scheme_name,
 	chain::{
@@ -20,7 +19,6 @@ use m2m_merkle::{Reading, batch_secret};
 use serde_json::Value;
 use sp_core::H256;
 use std::{fs, path::Path};
-use support::{Node, Setup, error_of, runtime};
 
 /// Makes a key file with some money and returns its address.
 fn funded(setup: &Setup, node: &Node, file: &str, amount: &str) -> String {

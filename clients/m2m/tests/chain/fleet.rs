@@ -1,8 +1,7 @@
 //! Fleets against a real node: enrolled without the owner's key, imported by the hundred, stopped in the middle and
 //! resumed; and the doctor, with a node and without.
 
-mod support;
-
+use crate::support::{Node, Setup, error_of, finish};
 use m2m::keys::{Device, Key, Scheme};
 use serde_json::Value;
 use std::{
@@ -16,7 +15,6 @@ use std::{
 	thread,
 	time::{Duration, Instant},
 };
-use support::{Node, Setup, error_of, finish};
 
 const FLEET: usize = 100;
 /// Lines of the manifest that are imported before the import is stopped.

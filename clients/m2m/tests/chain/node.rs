@@ -1,8 +1,7 @@
 //! The whole way against a real node: keys, devices, anchors, proofs, and what happens when things are stopped in
 //! the middle.
 
-mod support;
-
+use crate::support::{Node, Setup, error_of, finish, fixture, runtime};
 use m2m::{
 	chain::{
 		Chain,
@@ -22,7 +21,6 @@ use std::{
 	thread,
 	time::Duration,
 };
-use support::{Node, Setup, error_of, finish, fixture, runtime};
 
 #[test]
 fn a_reading_goes_from_the_meter_to_a_verified_proof() {

@@ -1,8 +1,7 @@
 //! A neighbourhood's day in time-lapse against a real node: devices report, the market clears, everybody is settled, and
 //! every result follows from the readings.
 
-mod support;
-
+use crate::support::{Node, Setup, runtime};
 use m2m::{
 	chain::Chain,
 	community::{self, Plan, audit::Terms, rules::Tariffs},
@@ -16,7 +15,6 @@ use std::{
 	fs,
 	path::{Path, PathBuf},
 };
-use support::{Node, Setup, runtime};
 
 const DATE: &str = "2016-06-16";
 

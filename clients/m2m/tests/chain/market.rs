@@ -1,8 +1,7 @@
 //! A community market against a real node: from the first order to a bill that agrees to the unit with the auction
 //! worked out here, and what happens when something goes wrong on the way.
 
-mod support;
-
+use crate::support::{Node, Setup, finish, runtime};
 use m2m::{
 	bill::kwh,
 	chain::{
@@ -29,7 +28,6 @@ use std::{
 	process::{Child, Command, Output, Stdio},
 	time::{Duration, Instant},
 };
-use support::{Node, Setup, finish, runtime};
 
 const CENT: Money = money::UNIT / 100;
 /// Two blocks: the shortest slot there is.

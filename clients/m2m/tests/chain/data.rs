@@ -4,18 +4,11 @@
 //! One chain and one day of readings serve all sales, which go on side by side, because most of their time is spent
 //! waiting for deadlines in blocks. Each has a vault, a service and a buyer of its own; the seller's bond covers all.
 
-#[path = "support/cheat.rs"]
-mod cheat;
-mod support;
-
-use cheat::Cheat;
+use crate::support::cheat::Cheat;
+use crate::support::{Node, Setup, error_of, finish, fixture, runtime};
 use m2m::{
 	Error,
-	chain::{
-		Chain,
-		data,
-		telemetry::Quantity,
-	},
+	chain::{Chain, data, telemetry::Quantity},
 	data::{
 		buyer::{self, Buyer, Order, Seen},
 		goods::Source,
@@ -49,7 +42,6 @@ use std::{
 	thread,
 	time::{Duration, Instant},
 };
-use support::{Node, Setup, error_of, finish, fixture, runtime};
 
 const DATE: &str = "2016-06-13";
 const NEXT_DATE: &str = "2016-06-14";
