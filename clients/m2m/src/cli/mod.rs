@@ -51,7 +51,7 @@ A first tour, with a development node running (`m2m-node --dev`):
   m2m telemetry verify proof.json --csv fixtures/lv1-101_2016-06-13_7d.csv
 
 Exit codes:
-  0  done                               5  a proof, an offer or a delivery is false
+  0  done                               5  a proof, a record or a delivery is false
   1  the operating system failed        6  an input file is wrong
   2  the command line is wrong          7  the local store failed or is in use
   3  no node or seller, or a wrong one  8  a proof is stale: make it again
