@@ -46,6 +46,26 @@ pub fn anchor(secret: &[u8; 32], stream: StreamId, seq: u64, readings: &[(UnixMs
 	})
 }
 
+/// The anchor of a private stream's batch, which shows no more than number and times of the readings.
+pub fn private_anchor(
+	secret: &[u8; 32],
+	stream: StreamId,
+	seq: u64,
+	readings: &[(UnixMs, i64)],
+) -> Result<Anchor> {
+	let trees = trees(secret, stream, seq, readings)?;
+	let aggregate = trees.aggregate();
+	Ok(Anchor {
+		data_root: H256(trees.data_root()),
+		summary: Summary::Private {
+			aggregate_root: H256(trees.aggregate_root()),
+			count: aggregate.count,
+			t_first: aggregate.t_first,
+			t_last: aggregate.t_last,
+		},
+	})
+}
+
 /// Opens one reading of a batch.
 pub fn reading_proof(
 	secret: &[u8; 32],
@@ -148,6 +168,29 @@ mod tests {
 		let envelope = envelope(&[1; 32], &device, &[(name, batch)]).unwrap();
 		assert!(envelope.verify(&[1; 32], &device.key.public()));
 		assert!(!envelope.verify(&[2; 32], &device.key.public()));
+	}
+
+	#[test]
+	fn a_private_anchor_commits_to_the_same_and_shows_less() {
+		let readings = [(60_000, 7), (120_000, 9)];
+		let open = anchor(&[3; 32], 1, 2, &readings).unwrap();
+		let private = private_anchor(&[3; 32], 1, 2, &readings).unwrap();
+		assert!(private.is_private() && !open.is_private());
+		assert_eq!(private.data_root, open.data_root);
+		assert_eq!(
+			(private.count(), private.t_first(), private.t_last()),
+			(2, 60_000, 120_000)
+		);
+		let Summary::Open { top_hash, aggregate } = open.summary else {
+			panic!("it is open")
+		};
+		let Summary::Private { aggregate_root, .. } = private.summary else {
+			panic!("it is private")
+		};
+		assert_eq!(
+			aggregate_root.0,
+			m2m_merkle::aggregate_root(&top_hash.0, &aggregate)
+		);
 	}
 
 	#[test]

@@ -1,6 +1,6 @@
 //! Everything that can go wrong, each with a sentence that names the cause and the next step.
 
-use crate::{manifest::Fault, money};
+use crate::{data::protocol::Refusal, manifest::Fault, money};
 use m2m_device::AccountId;
 use std::path::{Path, PathBuf};
 
@@ -184,6 +184,56 @@ pub enum Error {
 		/// What is wrong.
 		problem: String,
 	},
+	/// Nobody answers at a seller's endpoint.
+	#[error(
+		"the seller at {endpoint} does not answer ({cause}): nothing is lost; try again later, or choose another listing with `m2m data list`"
+	)]
+	SellerUnreachable {
+		/// Where the seller should answer.
+		endpoint: String,
+		/// What the connection reported.
+		cause: String,
+	},
+	/// A seller refuses a request.
+	#[error("the seller refused ({refusal:?}): {message}")]
+	SellerRefused {
+		/// The named reason.
+		refusal: Refusal,
+		/// The seller's own words.
+		message: String,
+	},
+	/// What a seller offers or delivers is not what was asked for. Nothing was paid.
+	#[error("the offer is refused ({fault}): {why}; nothing was paid")]
+	OfferRefused {
+		/// Name of what is wrong.
+		fault: String,
+		/// What is wrong.
+		why: String,
+	},
+	/// A seller did not keep what it had signed, and the chain gave the money back.
+	#[error(
+		"{why}: the price of {} M2M came back, with {} M2M besides",
+		money::format(*price),
+		money::format(*compensation)
+	)]
+	SaleFailed {
+		/// What the seller did.
+		why: String,
+		/// The price.
+		price: u128,
+		/// What the buyer got besides.
+		compensation: u128,
+	},
+	/// What was bought is not what the seller signed for, and the chain does not know it yet.
+	#[error("{why}: take the money back with `m2m data dispute {sale}` until block {deadline}")]
+	BadDelivery {
+		/// What is wrong.
+		why: String,
+		/// Id of the sale.
+		sale: String,
+		/// Last block in which evidence is heard.
+		deadline: u32,
+	},
 	/// A line of a CSV file is wrong.
 	#[error("{}:{line}: {problem}", file.display())]
 	Csv {
@@ -251,6 +301,26 @@ pub enum Error {
 		/// Permission bits.
 		mode: u32,
 	},
+	/// A vault does not open with this passphrase.
+	#[error(
+		"{}: the passphrase is wrong: give the one with which this vault was made; without it nothing in it can be read",
+		file.display()
+	)]
+	WrongPassphrase {
+		/// The vault.
+		file: PathBuf,
+	},
+	/// A value in a vault was changed or moved by somebody without the passphrase, or the disk damaged it.
+	#[error(
+		"{}: the value `{what}` was changed from outside: restore the file from a backup, and find out who can write to it",
+		file.display()
+	)]
+	VaultTampered {
+		/// The vault.
+		file: PathBuf,
+		/// Name of the value.
+		what: String,
+	},
 	/// A file that would be written exists already.
 	#[error("{} exists already and is not overwritten: choose another name", file.display())]
 	FileExists {
@@ -313,8 +383,8 @@ impl Error {
 		}
 	}
 
-	/// Exit code of the command line: 1 other, 2 usage, 3 node, 4 refused by the chain or not paid for, 5 proof
-	/// false, 6 bad input file, 7 local store, 8 stale proof.
+	/// Exit code of the command line: 1 other, 2 usage, 3 node or seller away, 4 refused by the chain or a seller or
+	/// not paid for, 5 proof, offer or delivery false, 6 bad input file, 7 local store, 8 stale proof.
 	pub fn exit_code(&self) -> u8 {
 		match self {
 			Self::Io { .. } => 1,
@@ -328,20 +398,27 @@ impl Error {
 			| Self::StateDiscarded { .. }
 			| Self::DevelopmentKey { .. }
 			| Self::NotFinalized { .. }
-			| Self::Undecided { .. } => 3,
+			| Self::Undecided { .. }
+			| Self::SellerUnreachable { .. } => 3,
 			Self::Refused { .. }
 			| Self::NotAccepted { .. }
 			| Self::AnchorsRefused { .. }
 			| Self::SomeRefused { .. }
 			| Self::ImportIncomplete { .. }
-			| Self::CannotPay { .. } => 4,
-			Self::ProofDoesNotHold(_) | Self::Contradiction { .. } => 5,
+			| Self::CannotPay { .. }
+			| Self::SellerRefused { .. } => 4,
+			Self::ProofDoesNotHold(_)
+			| Self::Contradiction { .. }
+			| Self::OfferRefused { .. }
+			| Self::SaleFailed { .. }
+			| Self::BadDelivery { .. } => 5,
 			Self::Csv { .. }
 			| Self::Manifest { .. }
 			| Self::BadFile { .. }
 			| Self::KeyFilePermissions { .. }
+			| Self::WrongPassphrase { .. }
 			| Self::ReadingChanged { .. } => 6,
-			Self::StoreBusy(_) | Self::Store(_) => 7,
+			Self::StoreBusy(_) | Self::Store(_) | Self::VaultTampered { .. } => 7,
 			Self::ProofStale { .. } => 8,
 			Self::Unhealthy { code, .. } => *code,
 		}
@@ -369,12 +446,19 @@ impl Error {
 			Self::ProofDoesNotHold(_) => "ProofDoesNotHold",
 			Self::ProofStale { .. } => "ProofStale",
 			Self::Contradiction { .. } => "Contradiction",
+			Self::SellerUnreachable { .. } => "SellerUnreachable",
+			Self::SellerRefused { .. } => "SellerRefused",
+			Self::OfferRefused { .. } => "OfferRefused",
+			Self::SaleFailed { .. } => "SaleFailed",
+			Self::BadDelivery { .. } => "BadDelivery",
 			Self::Csv { .. } => "Csv",
 			Self::Manifest { .. } => "Manifest",
 			Self::CannotPay { .. } => "CannotPay",
 			Self::Unhealthy { .. } => "Unhealthy",
 			Self::BadFile { .. } => "BadFile",
 			Self::KeyFilePermissions { .. } => "KeyFilePermissions",
+			Self::WrongPassphrase { .. } => "WrongPassphrase",
+			Self::VaultTampered { .. } => "VaultTampered",
 			Self::FileExists { .. } => "FileExists",
 			Self::ReadingChanged { .. } => "ReadingChanged",
 			Self::Unknown(_) => "Unknown",

@@ -13,6 +13,7 @@
 //! | [`attestation`] | vouch for devices |
 //! | [`batch`] | production batches: which keys a manufacturer built into devices |
 //! | [`readings`] | meter readings from CSV files |
+//! | [`minutes`] | one-minute readings made from them by a stated rule |
 //! | [`commitment`] | batches of readings -> anchors and signed envelopes, as a device makes them |
 //! | [`store`] | a gateway's outbox, receipts and leaves |
 //! | [`replay`] | the gateway itself: deliver a day of readings, resumable at any point |
@@ -22,6 +23,7 @@
 //! | [`bill`] | what a device traded in a market for energy, from events |
 //! | [`community`], [`chart`] | a neighbourhood's day traded in time-lapse, checked against the readings, and its picture |
 //! | [`keeper`] | clear and settle what is due in markets for energy |
+//! | [`data`] | sell readings and buy them |
 //! | [`money`], [`time`] | amounts and times as people write them |
 //!
 //! The types of calls, anchors and envelopes are those of the `m2m-device`, `m2m-anchor` and `m2m-merkle` crates,
@@ -34,6 +36,8 @@ pub mod chain;
 pub mod chart;
 pub mod commitment;
 pub mod community;
+pub mod data;
+mod database;
 pub mod direct;
 pub mod doctor;
 pub mod error;
@@ -43,6 +47,7 @@ pub mod import;
 pub mod keeper;
 pub mod keys;
 pub mod manifest;
+pub mod minutes;
 pub mod money;
 pub mod proof;
 pub mod readings;

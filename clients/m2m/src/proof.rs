@@ -59,7 +59,7 @@ pub struct Proof {
 	pub anchor: AnchorProof,
 	/// The reading is in the anchor.
 	pub reading: ReadingProof,
-	/// What the stream measures, if it is import or export.
+	/// What the stream measures, if it is one of these.
 	pub quantity: Option<Quantity>,
 	/// Unit at scale 0.
 	pub unit: String,
@@ -206,7 +206,7 @@ impl Proof {
 			None => None,
 			Some(name) => {
 				let quantity = Quantity::from_name(name);
-				Some(quantity.ok_or_else(|| format!("`quantity` {name} is neither import nor export"))?)
+				Some(quantity.ok_or_else(|| format!("`quantity` {name} is not known"))?)
 			}
 		};
 		Ok(Self {
@@ -386,13 +386,17 @@ impl Proof {
 			));
 		};
 		let start = time::parse(&source.slot_start)?;
-		let slot = readings.slot(&source.meter, start).ok_or_else(|| {
-			Error::bad_file(
-				&readings.file,
-				format!("there is no slot {} of {}", source.slot_start, source.meter),
-			)
-		})?;
-		Ok(quantity.of_slot(slot))
+		readings
+			.slot(&source.meter, start - start % QUARTER_HOUR_MS)
+			.map(|slot| quantity.readings(&source.meter, slot))
+			.and_then(|readings| readings.into_iter().find(|(time, _)| *time == start))
+			.map(|(_, wh)| wh)
+			.ok_or_else(|| {
+				Error::bad_file(
+					&readings.file,
+					format!("there is no slot {} of {}", source.slot_start, source.meter),
+				)
+			})
 	}
 }
 
@@ -419,7 +423,7 @@ pub async fn make(
 				quantity.name()
 			))
 		})?;
-	let (seq, batch, index) = find_reading(store, device, stream, at)?;
+	let (seq, batch, index) = find_reading(store, device, stream, quantity, at)?;
 	let name = AnchorName {
 		device: device.id.clone(),
 		stream,
@@ -493,6 +497,7 @@ fn find_reading(
 	store: &Store,
 	device: &Device,
 	stream: StreamId,
+	quantity: Quantity,
 	at: UnixMs,
 ) -> Result<(u64, crate::store::Batch, usize)> {
 	let mut times = vec![at];
@@ -508,7 +513,7 @@ fn find_reading(
 		let index = batch.readings.iter().rposition(|(start, _)| *start <= time);
 		if let Some(index) = index
 			&& let Some((start, _)) = batch.readings.get(index)
-			&& time < start.saturating_add(QUARTER_HOUR_MS)
+			&& time < start.saturating_add(quantity.cadence_ms().into())
 		{
 			return Ok((seq, batch, index));
 		}
@@ -799,10 +804,7 @@ mod tests {
 			(text.replace("m2m/reading-proof", "m2m/key"), "not m2m/key"),
 			(text.replace("\"stream\"", "\"steam\""), "unknown field `steam`"),
 			(text.replace("\"open\"", "\"closed\""), "unknown field `closed`"),
-			(
-				text.replace("\"import\"", "\"inport\""),
-				"neither import nor export",
-			),
+			(text.replace("\"import\"", "\"inport\""), "is not known"),
 			(
 				text.replace("\"salt\": \"0x", "\"salt\": \"0x0"),
 				"`salt` is not 0x and 32 hex digits",

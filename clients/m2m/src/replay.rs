@@ -1,5 +1,5 @@
-//! The gateway: anchors a day of readings and survives being stopped at any point. Devices that send for themselves
-//! use the same store, so that either way can finish what the other began.
+//! The gateway: anchors a day of readings, as they are or by the minute, and survives being stopped at any point.
+//! Devices that send for themselves use the same store, so that either way can finish what the other began.
 //!
 //! The order of things is what makes it safe. Device keys are stored before they are registered. A batch of
 //! readings is stored in one transaction with the signed envelope that delivers it. An envelope leaves the outbox
@@ -17,7 +17,7 @@ use crate::{
 	},
 	commitment, direct, fleet,
 	keys::{self, Device, Key},
-	readings::{MeterReadings, Slot},
+	readings::MeterReadings,
 	store::{AnchorName, Batch, Receipt, Store},
 	time::{self, QUARTER_HOUR_MS},
 };
@@ -78,6 +78,8 @@ pub struct Plan {
 	pub day: UnixMs,
 	/// Where to put it.
 	pub mapping: Mapping,
+	/// What is anchored of it, each quantity in a stream of its own.
+	pub quantities: &'static [Quantity],
 	/// Envelopes in one delivery call, 1 to [`MAX_ENVELOPES_PER_CALL`].
 	pub envelopes_per_call: usize,
 }
@@ -87,7 +89,31 @@ impl Plan {
 	pub fn job(&self) -> String {
 		job_name(self.day, self.mapping)
 	}
+
+	/// What is anchored of a meter, moved by `shift` milliseconds, in order of time.
+	fn batches(&self, meter: &str, shift: u64) -> Vec<(Quantity, Readings)> {
+		let slots = self
+			.readings
+			.meters
+			.get(meter)
+			.map(Vec::as_slice)
+			.unwrap_or_default();
+		let mut batches = Vec::new();
+		for quantity in self.quantities {
+			for mut readings in quantity.batches(meter, slots) {
+				for (time, _) in &mut readings {
+					*time = time.saturating_add(shift);
+				}
+				batches.push((*quantity, readings));
+			}
+		}
+		batches.sort_by_key(|(quantity, readings)| (readings.first().map(|(time, _)| *time), *quantity));
+		batches
+	}
 }
+
+/// Times and values of one batch, in order of time.
+type Readings = Vec<(UnixMs, i64)>;
 
 /// Name of the job that replays a day.
 pub fn job_name(day: UnixMs, mapping: Mapping) -> String {
@@ -118,15 +144,15 @@ pub struct MeterReport {
 	pub meter: String,
 	/// Its device.
 	pub device: m2m_device::DeviceId,
-	/// Slots of the day.
+	/// Readings of the day in each stream.
 	pub readings: usize,
 	/// Wh taken from the grid.
 	pub import_wh: i64,
-	/// Wh fed into the grid.
+	/// Wh fed into the grid, if that is anchored.
 	pub export_wh: i64,
-	/// Anchors of the day that are on chain, over both streams.
+	/// Anchors of the day that are on chain, over all streams.
 	pub anchored: usize,
-	/// Largest sequence number of the day in the import stream.
+	/// Largest sequence number of the day in the import stream, by the quarter of an hour or by the minute.
 	pub last_seq: Option<u64>,
 	/// Block that took the day's last anchor, if known.
 	pub last_block: Option<u32>,
@@ -248,6 +274,7 @@ pub async fn run(
 		chain,
 		owner,
 		&registered.devices,
+		plan.quantities,
 		first.saturating_add(shift),
 		progress,
 	)
@@ -285,18 +312,19 @@ pub async fn run(
 		refused: Vec::new(),
 	};
 	for device in &registered.devices {
-		let slots = plan
-			.readings
-			.meters
-			.get(&device.name)
-			.map(Vec::as_slice)
-			.unwrap_or_default();
 		let streams = streams_of(&opened.streams, device)?;
 		let waits_for = delivered
 			.waiting
 			.get(&device.id)
 			.map_or(FROM_THE_FUTURE, String::as_str);
-		report_meter(store, device, streams, slots, waits_for, &mut report)?;
+		report_meter(
+			store,
+			device,
+			streams,
+			&plan.batches(&device.name, shift),
+			waits_for,
+			&mut report,
+		)?;
 	}
 	Ok(report)
 }
@@ -305,56 +333,66 @@ fn report_meter(
 	store: &Store,
 	device: &Device,
 	streams: &BTreeMap<Quantity, OpenStream>,
-	slots: &[Slot],
+	batches: &[(Quantity, Readings)],
 	waits_for: &str,
 	report: &mut Report,
 ) -> Result<()> {
 	let mut meter = MeterReport {
 		meter: device.name.clone(),
 		device: device.id.clone(),
-		readings: slots.len(),
-		import_wh: slots.iter().map(Slot::import_wh).sum(),
-		export_wh: slots.iter().map(Slot::export_wh).sum(),
+		readings: 0,
+		import_wh: 0,
+		export_wh: 0,
 		anchored: 0,
 		last_seq: None,
 		last_block: None,
 	};
-	for (quantity, OpenStream { id: stream, .. }) in streams {
-		for slot in slots {
-			let start = slot.start.saturating_add(report.shift);
-			report.to = report.to.max(start.saturating_add(QUARTER_HOUR_MS));
-			let Some((seq, batch)) = store.batch_at(&device.id, *stream, start)? else {
-				continue;
-			};
-			if batch.anchor.t_first() != start {
-				continue;
-			}
-			let name = AnchorName {
-				device: device.id.clone(),
-				stream: *stream,
-				seq,
-			};
-			match store.receipt(&name)? {
-				Some(Receipt::Recorded {
-					block,
-					position: Some(_),
-				}) => {
-					meter.anchored = meter.anchored.saturating_add(1);
-					meter.last_block = meter.last_block.max(block);
-					if *quantity == Quantity::Import {
-						meter.last_seq = meter.last_seq.max(Some(seq));
-					}
+	for (quantity, readings) in batches {
+		let wh = readings.iter().map(|(_, wh)| wh).sum::<i64>();
+		if *quantity == Quantity::Export {
+			meter.export_wh = meter.export_wh.saturating_add(wh);
+		} else {
+			meter.readings = meter.readings.saturating_add(readings.len());
+			meter.import_wh = meter.import_wh.saturating_add(wh);
+		}
+		let (Some((start, _)), Some((last, _))) = (readings.first(), readings.last()) else {
+			continue;
+		};
+		report.to = report.to.max(last.saturating_add(quantity.cadence_ms().into()));
+		let Some(OpenStream { id: stream, .. }) = streams.get(quantity) else {
+			continue;
+		};
+		let Some((seq, batch)) = store.batch_at(&device.id, *stream, *start)? else {
+			continue;
+		};
+		if batch.anchor.t_first() != *start {
+			continue;
+		}
+		let name = AnchorName {
+			device: device.id.clone(),
+			stream: *stream,
+			seq,
+		};
+		match store.receipt(&name)? {
+			Some(Receipt::Recorded {
+				block,
+				position: Some(_),
+			}) => {
+				meter.anchored = meter.anchored.saturating_add(1);
+				meter.last_block = meter.last_block.max(block);
+				if *quantity != Quantity::Export {
+					meter.last_seq = meter.last_seq.max(Some(seq));
 				}
-				Some(Receipt::Refused { reason }) => report.refused.push((name, reason)),
-				// The chain says that the number is used, but not by what, and this anchor does not fit.
-				Some(Receipt::Recorded { position: None, .. }) => {
-					report
-						.refused
-						.push((name, "its place in the stream cannot be found".into()));
-				}
-				// Only an item that can be accepted later is left without a receipt.
-				None => report.refused.push((name, waits_for.into())),
 			}
+			Some(Receipt::Refused { reason }) => report.refused.push((name, reason)),
+			// The chain says that the number is used, but not by what, and this anchor does not fit.
+			Some(Receipt::Recorded { position: None, .. }) => {
+				report
+					.refused
+					.push((name, "its place in the stream cannot be found".into()));
+			}
+			// Only an item that can be accepted later is left without a receipt.
+			None => report.refused.push((name, waits_for.into())),
 		}
 	}
 	report.meters.push(meter);
@@ -385,28 +423,31 @@ fn streams_of<'a>(streams: &'a Streams, device: &Device) -> Result<&'a BTreeMap<
 		.ok_or_else(|| Error::Node(format!("{} has no streams after they were opened", device.name)))
 }
 
-/// Sees to it that each device has an open import and an open export stream. Which is which is said by the schema
-/// that the stream names on chain, so there is nothing to remember. The owner pays what the wallets lack for the
+/// Sees to it that each device has an open stream for each quantity. Which is which is said by the schema that the
+/// stream names on chain, so there is nothing to remember. The owner pays what the wallets lack for the
 /// deposits.
 async fn open_streams(
 	chain: &Chain,
 	owner: &Key,
 	devices: &[Device],
+	quantities: &[Quantity],
 	not_before: UnixMs,
 	progress: &dyn Progress,
 ) -> Result<Opened> {
-	progress.stage("opening streams", devices.len().saturating_mul(2) as u64);
+	let wanted = devices.len().saturating_mul(quantities.len());
+	progress.stage("opening streams", wanted as u64);
 	let block = chain.finalized().await?;
 	let mut streams = known_streams(chain, &block, devices).await?;
 	let mut calls = Vec::new();
 	let mut new = 0usize;
 	for device in devices {
 		let known = streams.get(&device.name);
-		let missing: Vec<Quantity> = Quantity::ALL
-			.into_iter()
+		let missing: Vec<Quantity> = quantities
+			.iter()
+			.copied()
 			.filter(|quantity| !known.is_some_and(|known| known.contains_key(quantity)))
 			.collect();
-		progress.advance(2usize.saturating_sub(missing.len()) as u64);
+		progress.advance(quantities.len().saturating_sub(missing.len()) as u64);
 		if missing.is_empty() {
 			continue;
 		}
@@ -429,7 +470,7 @@ async fn open_streams(
 	Ok(Opened { streams, new, fees })
 }
 
-/// The open import and export streams of devices, as of a block.
+/// The open streams of devices that measure a [`Quantity`], as of a block.
 pub async fn known_streams(chain: &Chain, block: &Block, devices: &[Device]) -> Result<Streams> {
 	let mut streams = Streams::new();
 	for device in devices {
@@ -450,11 +491,11 @@ pub async fn known_streams(chain: &Chain, block: &Block, devices: &[Device]) -> 
 }
 
 struct Prepared {
-	/// In the order in which they are to be delivered: by device, then by time, both streams together.
+	/// In the order in which they are to be delivered: by device, then by time, all streams together.
 	batches: Vec<(AnchorName, Batch)>,
 }
 
-/// Finds out which slots are not on their way yet. An anchored reading that differs from the file is an error.
+/// Finds out which batches are not on their way yet. An anchored reading that differs from the file is an error.
 fn prepare(
 	store: &Store,
 	plan: &Plan,
@@ -476,64 +517,78 @@ fn prepare(
 		.collect();
 	let mut batches = Vec::new();
 	for device in devices {
-		let slots = plan
-			.readings
-			.meters
-			.get(&device.name)
-			.map(Vec::as_slice)
-			.unwrap_or_default();
+		let streams = streams_of(streams, device)?;
 		let mut next: BTreeMap<Quantity, u64> = BTreeMap::new();
-		for slot in slots {
-			let start = slot.start.saturating_add(shift);
-			for (quantity, OpenStream { id: stream, next_seq }) in streams_of(streams, device)? {
-				let value = quantity.of_slot(slot);
-				if let Some((seq, batch)) = store.batch_at(&device.id, *stream, start)?
-					&& batch.anchor.t_first() == start
-				{
-					let name = AnchorName {
-						device: device.id.clone(),
-						stream: *stream,
-						seq,
-					};
-					let anchored_wh = batch.readings.first().map_or(0, |(_, value)| *value);
-					if anchored_wh != value {
-						return Err(Error::ReadingChanged {
-							meter: device.name.clone(),
-							time: time::format(start),
-							file_wh: value,
-							anchored_wh,
-							stream: *stream,
-							seq,
-							hint: match plan.mapping {
-								Mapping::Now => ", or replay other days with --map-to keep",
-								Mapping::Keep => "",
-							},
-						});
-					}
-					let refused = matches!(store.receipt(&name)?, Some(Receipt::Refused { .. }));
-					if refused && !waiting.contains(&name) {
-						batches.push((name, batch));
-					}
-					continue;
-				}
-				let seq = match next.get(quantity) {
-					Some(seq) => *seq,
-					// The chain may be ahead of a store that was lost.
-					None => store.next_seq(&device.id, *stream)?.max(*next_seq),
-				};
-				next.insert(*quantity, seq.saturating_add(1));
-				let readings = vec![(start, value)];
-				let anchor = commitment::anchor(device.secret(), *stream, seq, &readings)?;
+		for (quantity, readings) in plan.batches(&device.name, shift) {
+			let OpenStream { id: stream, next_seq } = *streams.get(&quantity).ok_or_else(|| {
+				Error::Node(format!(
+					"{} has no {} stream after it was opened",
+					device.name,
+					quantity.name()
+				))
+			})?;
+			let start = readings.first().map_or(0, |(start, _)| *start);
+			if let Some((seq, batch)) = store.batch_at(&device.id, stream, start)?
+				&& batch.anchor.t_first() == start
+			{
 				let name = AnchorName {
 					device: device.id.clone(),
-					stream: *stream,
+					stream,
 					seq,
 				};
-				batches.push((name, Batch { anchor, readings }));
+				if let Some((at, file_wh, anchored_wh)) = difference(&readings, &batch.readings) {
+					return Err(Error::ReadingChanged {
+						meter: device.name.clone(),
+						time: time::format(at),
+						file_wh,
+						anchored_wh,
+						stream,
+						seq,
+						hint: match plan.mapping {
+							Mapping::Now => ", or replay other days with --map-to keep",
+							Mapping::Keep => "",
+						},
+					});
+				}
+				let refused = matches!(store.receipt(&name)?, Some(Receipt::Refused { .. }));
+				if refused && !waiting.contains(&name) {
+					batches.push((name, batch));
+				}
+				continue;
 			}
+			let seq = match next.get(&quantity) {
+				Some(seq) => *seq,
+				// The chain may be ahead of a store that was lost.
+				None => store.next_seq(&device.id, stream)?.max(next_seq),
+			};
+			next.insert(quantity, seq.saturating_add(1));
+			let anchor = if quantity.is_private() {
+				commitment::private_anchor(device.secret(), stream, seq, &readings)?
+			} else {
+				commitment::anchor(device.secret(), stream, seq, &readings)?
+			};
+			let name = AnchorName {
+				device: device.id.clone(),
+				stream,
+				seq,
+			};
+			batches.push((name, Batch { anchor, readings }));
 		}
 	}
 	Ok(Prepared { batches })
+}
+
+/// Time and both values of the first reading of a file that differs from what is anchored. A reading that one of them
+/// lacks counts as zero.
+fn difference(file: &[(UnixMs, i64)], anchored: &[(UnixMs, i64)]) -> Option<(UnixMs, i64, i64)> {
+	let (file, anchored): (BTreeMap<_, _>, BTreeMap<_, _>) =
+		(file.iter().copied().collect(), anchored.iter().copied().collect());
+	let wh = |readings: &BTreeMap<UnixMs, i64>, time| readings.get(time).copied().unwrap_or_default();
+	let times: BTreeSet<&UnixMs> = file.keys().chain(anchored.keys()).collect();
+	times
+		.into_iter()
+		.map(|time| (*time, wh(&file, time), wh(&anchored, time)))
+		.find(|(_, file_wh, anchored_wh)| file_wh != anchored_wh)
 }
 
 /// Signs batches with their devices' keys, as many in an envelope as fit.
@@ -863,6 +918,7 @@ mod tests {
 			readings: readings.select(day, &[]).unwrap(),
 			day,
 			mapping,
+			quantities: &Quantity::SETTLED,
 			envelopes_per_call: 64,
 		}
 	}
@@ -921,6 +977,71 @@ mod tests {
 					anchored_wh: 251,
 					stream: 0,
 					seq: 0,
+					..
+				}
+			),
+			"{error}"
+		);
+	}
+
+	#[test]
+	fn a_day_by_the_minute_is_anchored_privately_an_hour_at_a_time() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Store::open(home.path()).unwrap();
+		let devices = [Device::generate("m1", Default::default()).unwrap()];
+		let open = OpenStream { id: 7, next_seq: 3 };
+		let streams = Streams::from([(
+			"m1".to_owned(),
+			BTreeMap::from([(Quantity::ImportByMinute, open)]),
+		)]);
+		let day = format!("{DAY}2016-06-13T00:45:00Z,m1,60,0\n2016-06-13T01:00:00Z,m1,1000,10\n");
+		let plan = Plan {
+			quantities: &Quantity::FINE,
+			..plan(&day, Mapping::Now)
+		};
+		let prepared = prepare(&store, &plan, 900_000, &devices, &streams).unwrap();
+		let shown: Vec<_> = prepared
+			.batches
+			.iter()
+			.map(|(name, batch)| {
+				assert!(batch.anchor.is_private());
+				let wh: i64 = batch.readings.iter().map(|(_, wh)| wh).sum();
+				(name.stream, name.seq, batch.readings.len(), wh)
+			})
+			.collect();
+		// Three quarters of the first hour, of which one feeds in, and one of the second.
+		assert_eq!(shown, [(7, 3, 45, 311), (7, 4, 15, 990)]);
+		let start = plan.day + 900_000;
+		let times: Vec<_> = prepared.batches[0]
+			.1
+			.readings
+			.iter()
+			.map(|(time, _)| *time)
+			.collect();
+		assert_eq!(times[..2], [start, start + 60_000]);
+		assert_eq!(times[30], start + 45 * 60_000);
+		store
+			.enqueue(
+				&prepared.batches,
+				&seal(&[7; 32], &devices, &prepared.batches).unwrap(),
+			)
+			.unwrap();
+		let again = prepare(&store, &plan, 900_000, &devices, &streams).unwrap();
+		assert!(again.batches.is_empty());
+		let changed = Plan {
+			readings: MeterReadings::read(Path::new("day.csv"), day.replace(",60,", ",61,").as_bytes())
+				.unwrap(),
+			..plan
+		};
+		let error = prepare(&store, &changed, 900_000, &devices, &streams)
+			.map(|_| ())
+			.unwrap_err();
+		assert!(
+			matches!(
+				error,
+				Error::ReadingChanged {
+					stream: 7,
+					seq: 3,
 					..
 				}
 			),

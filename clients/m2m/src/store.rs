@@ -6,22 +6,19 @@
 //! all, or stored together with the signed envelope that delivers it; an envelope leaves the outbox in the same
 //! transaction that stores the receipts of its items.
 
-use crate::{Error, Result, keys::private_folder};
-use codec::{Decode, DecodeAll, Encode};
+use crate::{
+	Error, Result,
+	database::{Bytes, Database, decode, fault},
+};
+use codec::{Decode, Encode};
 use m2m_anchor::{Anchor, SignedAnchors, StreamId};
 use m2m_device::{DeviceId, UnixMs};
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
 use sp_core::H256;
-use std::{
-	fs::OpenOptions,
-	os::unix::fs::OpenOptionsExt,
-	path::{Path, PathBuf},
-};
+use std::path::Path;
 
 /// Name of the store in a home folder.
 const FILE: &str = "gateway.redb";
-
-type Bytes = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
 /// Single values by name.
 const META: Bytes = TableDefinition::new("meta");
@@ -84,11 +81,6 @@ pub struct AnchorName {
 /// The gateway's store.
 pub struct Store {
 	database: Database,
-	path: PathBuf,
-}
-
-fn fault(error: impl Into<redb::Error>) -> Error {
-	Error::Store(error.into().to_string())
 }
 
 fn key(device: &DeviceId, stream: StreamId, last: u64) -> Vec<u8> {
@@ -106,10 +98,6 @@ fn last_number(key: &[u8]) -> Result<u64> {
 		.ok_or_else(|| Error::Store("a key is too short".into()))
 }
 
-fn decode<T: Decode>(bytes: &[u8]) -> Result<T> {
-	T::decode_all(&mut &*bytes).map_err(|error| Error::Store(format!("a value is damaged: {error}")))
-}
-
 impl Store {
 	/// True if a home folder has a store.
 	pub fn exists(home: &Path) -> bool {
@@ -118,62 +106,20 @@ impl Store {
 
 	/// Opens the store of a home folder, and makes it if it is not there.
 	pub fn open(home: &Path) -> Result<Self> {
-		private_folder(home)?;
-		let path = home.join(FILE);
-		let file = OpenOptions::new()
-			.read(true)
-			.write(true)
-			.create(true)
-			.truncate(false)
-			.mode(0o600)
-			.open(&path)
-			.map_err(|cause| Error::io(&path, cause))?;
-		let database = redb::Builder::new()
-			.create_file(file)
-			.map_err(|error| match error {
-				redb::DatabaseError::DatabaseAlreadyOpen => Error::StoreBusy(path.clone()),
-				error => fault(error),
-			})?;
-		let store = Self { database, path };
-		store.write(|transaction| {
-			for table in [META, JOBS, BATCHES, TIMES, OUTBOX, RECEIPTS, LEAVES] {
-				transaction.open_table(table).map_err(fault)?;
-			}
-			Ok(())
-		})?;
-		Ok(store)
+		let tables = [META, JOBS, BATCHES, TIMES, OUTBOX, RECEIPTS, LEAVES];
+		Ok(Self {
+			database: Database::open(home, FILE, &tables)?,
+		})
 	}
 
 	/// The file.
 	pub fn path(&self) -> &Path {
-		&self.path
-	}
-
-	fn write<T>(&self, change: impl FnOnce(&redb::WriteTransaction) -> Result<T>) -> Result<T> {
-		let transaction = self.database.begin_write().map_err(fault)?;
-		let result = change(&transaction)?;
-		transaction.commit().map_err(fault)?;
-		Ok(result)
-	}
-
-	fn get<T: Decode>(&self, table: Bytes, key: &[u8]) -> Result<Option<T>> {
-		let transaction = self.database.begin_read().map_err(fault)?;
-		let table = transaction.open_table(table).map_err(fault)?;
-		let value = table.get(key).map_err(fault)?;
-		value.map(|value| decode(value.value())).transpose()
-	}
-
-	fn put<T: Encode>(&self, table: Bytes, key: &[u8], value: &T) -> Result<()> {
-		self.write(|transaction| {
-			let mut table = transaction.open_table(table).map_err(fault)?;
-			table.insert(key, value.encode().as_slice()).map_err(fault)?;
-			Ok(())
-		})
+		self.database.path()
 	}
 
 	/// The last entry of `table` whose key lies in `from..=to`.
 	fn last_in<T: Decode>(&self, table: Bytes, from: &[u8], to: &[u8]) -> Result<Option<(u64, T)>> {
-		let transaction = self.database.begin_read().map_err(fault)?;
+		let transaction = self.database.read()?;
 		let table = transaction.open_table(table).map_err(fault)?;
 		let mut range = table.range::<&[u8]>(from..=to).map_err(fault)?;
 		match range.next_back() {
@@ -187,22 +133,22 @@ impl Store {
 
 	/// The chain that this store belongs to, if it belongs to one yet.
 	pub fn genesis(&self) -> Result<Option<[u8; 32]>> {
-		self.get(META, GENESIS)
+		self.database.get(META, GENESIS)
 	}
 
 	/// Binds an unbound store to a chain.
 	pub fn set_genesis(&self, genesis: &[u8; 32]) -> Result<()> {
-		self.put(META, GENESIS, genesis)
+		self.database.put(META, GENESIS, genesis)
 	}
 
 	/// Number and hash of the newest finalized block with a receipt in this store.
 	pub fn seen(&self) -> Result<Option<(u32, [u8; 32])>> {
-		self.get(META, SEEN)
+		self.database.get(META, SEEN)
 	}
 
 	/// A block from before the first envelope was sent that is still unacknowledged.
 	pub fn sent_since(&self) -> Result<Option<u32>> {
-		self.get(META, SENT_SINCE).map(Option::flatten)
+		self.database.get(META, SENT_SINCE).map(Option::flatten)
 	}
 
 	/// Notes that envelopes are about to be sent, or with `None` that nothing is under way any more. An earlier
@@ -212,22 +158,22 @@ impl Store {
 			(Some(new), Some(old)) => Some(new.min(old)),
 			(new, _) => new,
 		};
-		self.put(META, SENT_SINCE, &block)
+		self.database.put(META, SENT_SINCE, &block)
 	}
 
 	/// By how many milliseconds a replay job moves its readings, if it was started before.
 	pub fn job_shift(&self, job: &str) -> Result<Option<u64>> {
-		self.get(JOBS, job.as_bytes())
+		self.database.get(JOBS, job.as_bytes())
 	}
 
 	/// Notes by how many milliseconds a replay job moves its readings.
 	pub fn start_job(&self, job: &str, shift: u64) -> Result<()> {
-		self.put(JOBS, job.as_bytes(), &shift)
+		self.database.put(JOBS, job.as_bytes(), &shift)
 	}
 
 	/// Every replay job and its shift.
 	pub fn jobs(&self) -> Result<Vec<(String, u64)>> {
-		let transaction = self.database.begin_read().map_err(fault)?;
+		let transaction = self.database.read()?;
 		let table = transaction.open_table(JOBS).map_err(fault)?;
 		let mut jobs = Vec::new();
 		for entry in table.iter().map_err(fault)? {
@@ -242,7 +188,8 @@ impl Store {
 
 	/// A batch.
 	pub fn batch(&self, name: &AnchorName) -> Result<Option<Batch>> {
-		self.get(BATCHES, &key(&name.device, name.stream, name.seq))
+		self.database
+			.get(BATCHES, &key(&name.device, name.stream, name.seq))
 	}
 
 	/// The batch whose first reading is the newest at or before `time`.
@@ -262,6 +209,56 @@ impl Store {
 		Ok(batch.map(|batch| (seq, batch)))
 	}
 
+	/// The batches with sequence numbers from `first` to `last`, both included, as far as they are stored, in order.
+	pub fn batches(
+		&self,
+		device: &DeviceId,
+		stream: StreamId,
+		first: u64,
+		last: u64,
+	) -> Result<Vec<(u64, Batch)>> {
+		if last < first {
+			return Ok(Vec::new());
+		}
+		let table = self.database.read()?.open_table(BATCHES).map_err(fault)?;
+		let (from, to) = (key(device, stream, first), key(device, stream, last));
+		let mut batches = Vec::new();
+		for entry in table
+			.range::<&[u8]>(from.as_slice()..=to.as_slice())
+			.map_err(fault)?
+		{
+			let (seq, batch) = entry.map_err(fault)?;
+			batches.push((last_number(seq.value())?, decode(batch.value())?));
+		}
+		Ok(batches)
+	}
+
+	/// Sequence numbers of the batches that may have readings from `from` on and before `until`, in order of time: at
+	/// most `limit`.
+	pub fn batches_between(
+		&self,
+		device: &DeviceId,
+		stream: StreamId,
+		from: UnixMs,
+		until: UnixMs,
+		limit: usize,
+	) -> Result<Vec<u64>> {
+		// The batch that begins before `from` may reach beyond it.
+		let start = self.last_in::<u64>(TIMES, &key(device, stream, 0), &key(device, stream, from))?;
+		let start = start.map_or(from, |(time, _)| time);
+		if until <= start {
+			return Ok(Vec::new());
+		}
+		let table = self.database.read()?.open_table(TIMES).map_err(fault)?;
+		let (from, to) = (key(device, stream, start), key(device, stream, until));
+		table
+			.range::<&[u8]>(from.as_slice()..to.as_slice())
+			.map_err(fault)?
+			.take(limit)
+			.map(|entry| decode(entry.map_err(fault)?.1.value()))
+			.collect()
+	}
+
 	/// One more than the largest sequence number in this store; 0 if there is none.
 	pub fn next_seq(&self, device: &DeviceId, stream: StreamId) -> Result<u64> {
 		let last = self.last_in::<Batch>(BATCHES, &key(device, stream, 0), &key(device, stream, u64::MAX))?;
@@ -271,7 +268,7 @@ impl Store {
 	/// Stores batches together with the envelopes that deliver them. A batch that is stored already, as when a
 	/// refused one is sent again, loses its receipt.
 	pub fn enqueue(&self, batches: &[(AnchorName, Batch)], envelopes: &[SignedAnchors]) -> Result<()> {
-		self.write(|transaction| {
+		self.database.write(|transaction| {
 			let mut stored = transaction.open_table(BATCHES).map_err(fault)?;
 			let mut times = transaction.open_table(TIMES).map_err(fault)?;
 			let mut receipts = transaction.open_table(RECEIPTS).map_err(fault)?;
@@ -303,7 +300,7 @@ impl Store {
 
 	/// Envelopes without an acknowledgement, oldest first, with their numbers.
 	pub fn outbox(&self) -> Result<Vec<(u64, SignedAnchors)>> {
-		let transaction = self.database.begin_read().map_err(fault)?;
+		let transaction = self.database.read()?;
 		let table = transaction.open_table(OUTBOX).map_err(fault)?;
 		let mut envelopes = Vec::new();
 		for entry in table.iter().map_err(fault)? {
@@ -321,7 +318,7 @@ impl Store {
 		receipts: &[(AnchorName, Receipt)],
 		seen: (u32, [u8; 32]),
 	) -> Result<()> {
-		self.write(|transaction| {
+		self.database.write(|transaction| {
 			let batches = transaction.open_table(BATCHES).map_err(fault)?;
 			let mut stored = transaction.open_table(RECEIPTS).map_err(fault)?;
 			let mut leaves = transaction.open_table(LEAVES).map_err(fault)?;
@@ -368,12 +365,13 @@ impl Store {
 
 	/// The receipt of an anchor.
 	pub fn receipt(&self, name: &AnchorName) -> Result<Option<Receipt>> {
-		self.get(RECEIPTS, &key(&name.device, name.stream, name.seq))
+		self.database
+			.get(RECEIPTS, &key(&name.device, name.stream, name.seq))
 	}
 
 	/// Sequence number and receipt of every anchor of a stream that has one.
 	pub fn receipts(&self, device: &DeviceId, stream: StreamId) -> Result<Vec<(u64, Receipt)>> {
-		let transaction = self.database.begin_read().map_err(fault)?;
+		let transaction = self.database.read()?;
 		let table = transaction.open_table(RECEIPTS).map_err(fault)?;
 		let (from, to) = (key(device, stream, 0), key(device, stream, u64::MAX));
 		let mut receipts = Vec::new();
@@ -389,7 +387,7 @@ impl Store {
 
 	/// The leaves of a stream's mountain range from position 0 on, up to the first that is not known.
 	pub fn leaves(&self, device: &DeviceId, stream: StreamId) -> Result<Vec<H256>> {
-		let transaction = self.database.begin_read().map_err(fault)?;
+		let transaction = self.database.read()?;
 		let table = transaction.open_table(LEAVES).map_err(fault)?;
 		let (from, to) = (key(device, stream, 0), key(device, stream, u64::MAX));
 		let mut leaves = Vec::new();
@@ -555,6 +553,30 @@ mod tests {
 		assert_eq!(store.batch_at(&device.id, 0, 900_000).unwrap().unwrap().0, 0);
 		assert_eq!(store.batch_at(&device.id, 0, 1_799_999).unwrap().unwrap().0, 0);
 		assert_eq!(store.batch_at(&device.id, 0, u64::MAX).unwrap().unwrap().0, 1);
+	}
+
+	#[test]
+	fn batches_are_read_by_number_and_by_time() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Store::open(home.path()).unwrap();
+		let device = Device::generate("m1", Default::default()).unwrap();
+		let batches: Vec<_> = [0, 1, 2, 5].map(|seq| batch(&device, 0, seq, 7)).into();
+		store.enqueue(&batches, &[]).unwrap();
+		store.enqueue(&[batch(&device, 1, 3, 7)], &[]).unwrap();
+		let seqs = |first, last| -> Vec<u64> {
+			let found = store.batches(&device.id, 0, first, last).unwrap();
+			found.into_iter().map(|(seq, _)| seq).collect()
+		};
+		assert_eq!(seqs(1, 9), [1, 2, 5]);
+		assert_eq!(seqs(1, 1), [1]);
+		assert!(seqs(2, 1).is_empty());
+		// Batch `seq` begins at 900,000 * (seq + 1).
+		let between = |from, until, limit| store.batches_between(&device.id, 0, from, until, limit).unwrap();
+		assert!(between(0, 900_000, 9).is_empty());
+		assert_eq!(between(0, 900_001, 9), [0]);
+		assert_eq!(between(1_800_001, u64::MAX, 9), [1, 2, 5]);
+		assert_eq!(between(1_800_001, u64::MAX, 2), [1, 2]);
+		assert!(between(1_800_001, 5, 9).is_empty());
 	}
 
 	#[test]

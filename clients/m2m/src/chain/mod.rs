@@ -7,6 +7,7 @@
 
 mod bulk;
 mod call;
+pub mod data;
 pub mod energy;
 pub mod identity;
 mod pipeline;
@@ -130,7 +131,7 @@ impl Chain {
 			let client = OnlineClient::<SubstrateConfig>::from_rpc_client(rpc.clone())
 				.await
 				.map_err(|error| unreachable(error.to_string()))?;
-			Ok((rpc, client))
+			Ok::<_, Error>((rpc, client))
 		};
 		let (rpc, client) = tokio::time::timeout(CONNECT_TIMEOUT, connect)
 			.await

@@ -339,6 +339,14 @@ pub fn hint(reason: &str) -> &'static str {
 		"BudgetExceeded" => {
 			"; wait for the next period, or let the owner raise it with `m2m device budget set`"
 		}
+		"StaleVersion" | "TermsExpired" => "; ask for another offer with `m2m data buy`",
+		"BondTooSmall" => "; a seller puts up more with `m2m data bond --add`",
+		"StreamNotPrivate" => "; only private streams are sold: `m2m telemetry stream create --private`",
+		"NotSellersDevice" => "; sign with the key of the device's owner",
+		"DisputeTooLate" => "; the seller is paid: next time, check before the time for evidence is over",
+		"NotRevealed" => "; wait for the key, or after its time take the money back with `m2m data refund`",
+		"AlreadyRevealed" => "; the key is there: go on with `m2m data buy --resume`",
+		"UnknownSale" => "; it ended: see what came back with `m2m account balance`",
 		_ => "",
 	}
 }

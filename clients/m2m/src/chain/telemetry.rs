@@ -1,7 +1,7 @@
 //! Calls, events and reads of the telemetry pallet.
 
 use super::{Block, Call, Chain, RawEvent};
-use crate::{Error, Result, readings::Slot, store::AnchorName};
+use crate::{Error, Result, minutes, readings::Slot, store::AnchorName};
 use codec::Encode;
 use m2m_anchor::{
 	AnchorFlags, AnchorItem, AnchorProof, AnchorRecord, ProofFault, SignedAnchors, StreamDetails, StreamId,
@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 const PALLET: &str = "Telemetry";
 const API: &str = "TelemetryApi";
+/// Milliseconds in an hour.
+const HOUR_MS: u64 = 3_600_000;
 /// The error of an anchor that the chain has, which is as good as being accepted.
 const ALREADY_ANCHORED: &str = "Telemetry::AlreadyAnchored";
 /// The error of an anchor below the stream's window, where the chain forgets which numbers are used.
@@ -25,24 +27,31 @@ const SEQUENCE_TOO_OLD: &str = "Telemetry::SequenceTooOld";
 /// The error of an anchor that is ahead of the chain's clock. It passes and uses nothing up.
 pub const FROM_THE_FUTURE: &str = "Telemetry::FromTheFuture";
 
-/// What the two streams of a grid connection measure.
+/// What a stream of a grid connection measures.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Quantity {
 	/// Energy taken from the grid.
 	Import,
 	/// Energy fed into the grid.
 	Export,
+	/// Energy taken from the grid, minute by minute, in a private stream.
+	ImportByMinute,
 }
 
 impl Quantity {
-	/// Both.
-	pub const ALL: [Self; 2] = [Self::Import, Self::Export];
+	/// All of them.
+	pub const ALL: [Self; 3] = [Self::Import, Self::Export, Self::ImportByMinute];
+	/// Those of a quarter-hour meter, by which energy is settled.
+	pub const SETTLED: [Self; 2] = [Self::Import, Self::Export];
+	/// What a household can sell besides.
+	pub const FINE: [Self; 1] = [Self::ImportByMinute];
 
 	/// Its name on the command line and in files.
 	pub fn name(self) -> &'static str {
 		match self {
 			Self::Import => "import",
 			Self::Export => "export",
+			Self::ImportByMinute => "import-by-minute",
 		}
 	}
 
@@ -51,8 +60,8 @@ impl Quantity {
 		Self::ALL.into_iter().find(|quantity| quantity.name() == name)
 	}
 
-	/// Hash that names the quantity in a stream's `schema`: blake2-256 of `m2m/schema/energy-import/v1` or
-	/// `m2m/schema/energy-export/v1`.
+	/// Hash that names the quantity in a stream's `schema`: blake2-256 of `m2m/schema/energy-import/v1`,
+	/// `m2m/schema/energy-export/v1` or `m2m/schema/energy-import-by-minute/v1`.
 	pub fn schema(self) -> H256 {
 		BlakeTwo256::hash(format!("m2m/schema/energy-{}/v1", self.name()).as_bytes())
 	}
@@ -64,27 +73,62 @@ impl Quantity {
 			.find(|quantity| quantity.schema() == spec.schema)
 	}
 
-	/// The reading, in Wh, of a slot.
-	pub fn of_slot(self, slot: &Slot) -> i64 {
+	/// True if the anchors keep sums and extremes to themselves.
+	pub fn is_private(self) -> bool {
+		self == Self::ImportByMinute
+	}
+
+	/// Usual time between two readings, in milliseconds.
+	pub fn cadence_ms(self) -> u32 {
 		match self {
-			Self::Import => slot.import_wh(),
-			Self::Export => slot.export_wh(),
+			Self::Import | Self::Export => 900_000,
+			Self::ImportByMinute => 60_000,
 		}
 	}
 
-	/// The stream of a quarter-hour meter: open, Wh, one anchor a quarter of an hour, so that each lies in one
-	/// delivery slot. 25 kWh in a quarter of an hour (100 kW) is the most that is plausible at low voltage.
+	/// The readings of a slot, in Wh: one, or one for each minute by the rule of [`crate::minutes`].
+	pub fn readings(self, meter: &str, slot: &Slot) -> Vec<(UnixMs, i64)> {
+		match self {
+			Self::Import => vec![(slot.start, slot.import_wh())],
+			Self::Export => vec![(slot.start, slot.export_wh())],
+			Self::ImportByMinute => {
+				let import = slot.consumed_wh.saturating_sub(slot.produced_wh);
+				let minutes = minutes::split(meter, slot.start, import);
+				minutes.map(|(time, wh)| (time, wh.into())).into()
+			}
+		}
+	}
+
+	/// The batches that are anchored of these slots, which are in order of time: one each, or for readings by the
+	/// minute one an hour.
+	pub fn batches(self, meter: &str, slots: &[Slot]) -> Vec<Vec<(UnixMs, i64)>> {
+		let together = |first: &Slot, second: &Slot| {
+			self == Self::ImportByMinute && first.start / HOUR_MS == second.start / HOUR_MS
+		};
+		slots
+			.chunk_by(together)
+			.map(|slots| slots.iter().flat_map(|slot| self.readings(meter, slot)).collect())
+			.collect()
+	}
+
+	/// The stream. That of a quarter-hour meter is open, with one anchor a quarter of an hour, so that each lies in one
+	/// delivery slot; that of a minute meter is private. 25 kWh in a quarter of an hour (100 kW) is the most that is
+	/// plausible at low voltage.
 	pub fn spec(self, not_before: UnixMs) -> StreamSpec {
+		let (plausible_max, period_ms) = match self {
+			Self::Import | Self::Export => (25_000, Some(900_000)),
+			Self::ImportByMinute => (1_667, None),
+		};
 		StreamSpec {
 			kind: StreamKind::Interval,
-			private: false,
+			private: self.is_private(),
 			schema: self.schema(),
 			unit: b"Wh".to_vec().try_into().unwrap_or_default(),
 			scale: 0,
 			plausible_min: 0,
-			plausible_max: 25_000,
-			cadence_ms: 900_000,
-			period_ms: Some(900_000),
+			plausible_max,
+			cadence_ms: self.cadence_ms(),
+			period_ms,
 			not_before,
 			retention: 8,
 		}

@@ -5,6 +5,7 @@ mod arguments;
 mod batch;
 mod bill;
 mod community;
+mod data;
 mod device;
 mod did;
 mod doctor;
@@ -50,11 +51,11 @@ A first tour, with a development node running (`m2m-node --dev`):
   m2m telemetry verify proof.json --csv fixtures/lv1-101_2016-06-13_7d.csv
 
 Exit codes:
-  0  done                               5  a proof or a record does not hold
+  0  done                               5  a proof, a record or a delivery is false
   1  the operating system failed        6  an input file is wrong
   2  the command line is wrong          7  the local store failed or is in use
-  3  no node, or the wrong one          8  a proof is stale: make it again
-  4  the chain refused, or an account cannot pay
+  3  no node or seller, or a wrong one  8  a proof is stale: make it again
+  4  the chain or a seller refused, or an account cannot pay
 
 Keys are read from files with mode 0600, never from the command line."
 )]
@@ -115,6 +116,9 @@ enum Command {
 	/// A neighbourhood's day, traded in time-lapse
 	#[command(subcommand)]
 	Community(community::CommunityCommand),
+	/// Sell readings and buy them
+	#[command(subcommand)]
+	Data(data::DataCommand),
 	/// Check node, chain, clock, keys, store and balances, and say what to do
 	Doctor(doctor::Doctor),
 }
@@ -206,6 +210,7 @@ pub async fn run(cli: Cli) -> Result<()> {
 		Command::Bill(arguments) => bill::run(&context, arguments).await,
 		Command::Keeper(arguments) => keeper::run(&context, arguments).await,
 		Command::Community(command) => community::run(&context, command).await,
+		Command::Data(command) => data::run(&context, command).await,
 		Command::Doctor(arguments) => doctor::run(&context, arguments).await,
 	}
 }

@@ -31,6 +31,8 @@ pub enum QuantityName {
 	Import,
 	/// Energy fed into the grid
 	Export,
+	/// Energy taken from the grid, minute by minute
+	ImportByMinute,
 }
 
 impl From<QuantityName> for Quantity {
@@ -38,6 +40,7 @@ impl From<QuantityName> for Quantity {
 		match name {
 			QuantityName::Import => Self::Import,
 			QuantityName::Export => Self::Export,
+			QuantityName::ImportByMinute => Self::ImportByMinute,
 		}
 	}
 }
@@ -257,7 +260,7 @@ pub async fn run(context: &Context, command: TelemetryCommand) -> Result<()> {
 			);
 			Ok(())
 		}
-		TelemetryCommand::Replay(arguments) => run_replay(context, arguments).await,
+		TelemetryCommand::Replay(arguments) => run_replay(context, arguments, &Quantity::SETTLED).await,
 		TelemetryCommand::Prove {
 			meter,
 			time,
@@ -375,7 +378,8 @@ async fn list_streams(context: &Context, device: &str) -> Result<()> {
 	Ok(())
 }
 
-async fn run_replay(context: &Context, arguments: Replay) -> Result<()> {
+/// Anchors a day of meter readings, each quantity in a stream of its own.
+pub async fn run_replay(context: &Context, arguments: Replay, quantities: &'static [Quantity]) -> Result<()> {
 	let readings = MeterReadings::from_file(&arguments.file)?;
 	let date = match (arguments.date, readings.dates().as_slice()) {
 		(Some(date), _) => date,
@@ -395,6 +399,7 @@ async fn run_replay(context: &Context, arguments: Replay) -> Result<()> {
 		readings: readings.select(day, &arguments.meters)?,
 		day,
 		mapping: arguments.map_to.into(),
+		quantities,
 		envelopes_per_call: arguments.batch.into(),
 	};
 	let owner = Key::load(&arguments.owner)?;

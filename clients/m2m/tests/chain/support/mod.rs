@@ -2,6 +2,8 @@
 //!
 //! The node is `m2m-node` beside this test's own build, or the file named by `M2M_NODE`.
 
+pub mod cheat;
+
 use serde_json::Value;
 use std::{
 	fs,

@@ -1,0 +1,319 @@
+//! `m2m data`: the market for readings.
+
+mod buy;
+mod offers;
+mod record;
+mod sell;
+mod serve;
+
+use super::Context;
+use clap::Subcommand;
+use m2m::{
+	Error, Result,
+	chain::{Chain, data::Ending},
+	keys::Key,
+	money, time,
+};
+use m2m_device::{AccountId, UnixMs};
+use m2m_fair_exchange::market::{Listing, Price, Seller};
+use serde_json::{Value, json};
+
+#[derive(Subcommand)]
+pub enum DataCommand {
+	/// List what can be bought
+	#[command(after_help = "Examples:\n  \
+		m2m data list\n  \
+		m2m data list --area u281 --max-price-per-reading 0.001 --min-rating 4\n  \
+		m2m data list --topic certified-meter --issuer 5F...\n\n\
+		Only listings under which something can be bought now are shown. A rating is from 1 to 5 and weighs what the sale\n\
+		cost in protocol fees; sellers without a rating reach none.")]
+	List(offers::List),
+	/// Show a listing, what it promises, and its seller's record
+	#[command(after_help = "Example:\n  m2m data show 0")]
+	Show {
+		/// Number of the listing
+		listing: u32,
+	},
+	/// Ask a seller for an offer and check its terms; buys nothing
+	#[command(after_help = "Example:\n  \
+		m2m data quote --listing 0 --from 2026-11-20 --to 2026-11-21 --buyer bob.json")]
+	Quote(buy::Quote),
+	/// Buy readings: download, check everything, pay, open
+	#[command(after_help = "Examples:\n  \
+		m2m data buy --listing 0 --from 2026-11-20 --to 2026-11-21 --buyer bob.json --out readings.csv\n  \
+		m2m data buy --listing 0 --from 2026-11-20T06:00:00Z --to 2026-11-20T18:00:00Z --buyer bob.json --out day.csv \\\n    \
+		--max-price 2.5 --rating 5\n  \
+		m2m data buy --resume 0x3f52 --buyer bob.json\n\n\
+		The readings come sealed and are checked before anything is paid: each is anchored on the finalized chain, they are\n\
+		exactly the ones that were asked for, and the seller has signed that each opens to what the device measured. Then\n\
+		the price is held on chain until the seller reveals the key. If it does not, the money comes back; if a reading is\n\
+		not the anchored one, or breaks a promise of the listing, the evidence is shown to the chain at once and price and\n\
+		compensation come back. With --rating the seller is paid at once, otherwise after the time for evidence.\n\
+		A purchase that was stopped goes on with --resume; `m2m data purchases` lists those under way.\n\n\
+		The columns of the file are time, value (at the stream's scale), anchor, index, and the salt with which a reading\n\
+		can be shown to others.")]
+	Buy(Box<buy::Buy>),
+	/// List purchases that are under way in --home
+	#[command(after_help = "Example:\n  m2m data purchases")]
+	Purchases,
+	/// Check again what was delivered, and with the revealed key what it opens to; changes nothing
+	#[command(after_help = "Example:\n  m2m data verify 0x3f52 --buyer bob.json")]
+	Verify(buy::Purchased),
+	/// Show the chain that a seller did not deliver what it signed for, and get the money back
+	#[command(after_help = "Example:\n  m2m data dispute 0x3f52 --buyer bob.json\n\n\
+		The evidence is checked here before anything is sent. It makes public what was sold.")]
+	Dispute(buy::Purchased),
+	/// Get the money back after the seller did not reveal the key in time
+	#[command(after_help = "Example:\n  m2m data refund 0x3f52 --buyer bob.json\n\n\
+		Anybody may ask for it; the money goes to the buyer. Without the purchase in --home, give the whole id of the sale.")]
+	Refund(buy::Purchased),
+	/// Pay the seller before the time for evidence is over, and rate the sale
+	#[command(after_help = "Example:\n  m2m data accept 0x3f52 --buyer bob.json --rating 5")]
+	Accept {
+		#[command(flatten)]
+		purchased: buy::Purchased,
+		/// From 1, the worst, to 5
+		#[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
+		rating: u8,
+	},
+	/// Offer readings of a private stream
+	#[command(after_help = "Examples:\n  \
+		m2m data sell --seller alice.json --device meter-001 --stream 2 --price-per-reading 0.001 --licence licence.txt \\\n    \
+		--area u281 --endpoint https://readings.example --passphrase-file vault.pass\n  \
+		m2m data sell --change 0 --seller alice.json --device meter-001 --stream 2 --price 1.5 --licence licence.txt \\\n    \
+		--endpoint https://readings.example --promise-range 0..25000 --promise-gap 5m --passphrase-file vault.pass\n\n\
+		The seller is the owner of the device, or the device itself if its key signs. The keys to which buyers seal and with\n\
+		which terms are signed are those of the vault that `m2m data serve` uses; it is made if it is not there. A listing\n\
+		alone sells nothing: put up a bond with `m2m data bond` and run `m2m data serve`.\n\
+		Promises are about the readings themselves. Whoever buys one that does not keep them gets the money back.\n\
+		With --change the listing has another version: offers under the old one cannot be bought any more.")]
+	Sell(Box<sell::Sell>),
+	Serve(serve::Serve),
+	Record(record::Record),
+	/// Withdraw a listing; its deposit comes back, and sales that were bought go on
+	#[command(after_help = "Example:\n  m2m data unlist 0 --seller alice.json")]
+	Unlist {
+		/// Number of the listing
+		listing: u32,
+		/// Key file of the seller, or name of a device in --home that sells
+		#[arg(long, value_name = "KEYFILE|DEVICE")]
+		seller: String,
+	},
+	/// Put up a bond that covers sales, or take it out
+	#[command(after_help = "Examples:\n  \
+		m2m data bond --seller alice.json --add 10\n  \
+		m2m data bond --seller alice.json --release 4\n  \
+		m2m data bond --seller alice.json --withdraw\n\n\
+		Each open sale locks its price and a fixed cover of the bond, which the buyer gets if the seller fails. What is\n\
+		released covers no new sale, and can be withdrawn when no sale that it might have covered can be open any more.")]
+	Bond(sell::Bond),
+	/// Show what a seller earned, what its bond does, and its listings
+	#[command(after_help = "Examples:\n  m2m data earnings alice.json\n  \
+		m2m data earnings alice.json --passphrase-file vault.pass\n\n\
+		With the passphrase of the vault, sales that are open are listed too.")]
+	Earnings(sell::Earnings),
+}
+
+pub async fn run(context: &Context, command: DataCommand) -> Result<()> {
+	match command {
+		DataCommand::List(arguments) => offers::list(context, arguments).await,
+		DataCommand::Show { listing } => offers::show(context, listing).await,
+		DataCommand::Quote(arguments) => buy::quote(context, arguments).await,
+		DataCommand::Buy(arguments) => buy::buy(context, *arguments).await,
+		DataCommand::Purchases => buy::purchases(context),
+		DataCommand::Verify(arguments) => buy::verify(context, arguments).await,
+		DataCommand::Dispute(arguments) => buy::dispute(context, arguments).await,
+		DataCommand::Refund(arguments) => buy::refund(context, arguments).await,
+		DataCommand::Accept { purchased, rating } => buy::accept(context, purchased, rating).await,
+		DataCommand::Sell(arguments) => sell::sell(context, *arguments).await,
+		DataCommand::Serve(arguments) => serve::run(context, arguments).await,
+		DataCommand::Record(arguments) => record::run(context, arguments).await,
+		DataCommand::Unlist { listing, seller } => sell::unlist(context, listing, &seller).await,
+		DataCommand::Bond(arguments) => sell::bond(context, arguments).await,
+		DataCommand::Earnings(arguments) => sell::earnings(context, arguments).await,
+	}
+}
+
+/// Connects with a key file, or with the key of a device in the home folder. The account is the one that trades: the
+/// device's wallet if the key is a device's, else the key's own.
+async fn connect_trader(context: &Context, signer: &str) -> Result<(Chain, Key, AccountId)> {
+	let (chain, key) = context.connect_as_any(signer).await?;
+	let block = chain.finalized().await?;
+	let device = block.device_of_key(&chain, &key.account()).await?;
+	let account = device.unwrap_or_else(|| key.account());
+	Ok((chain, key, account))
+}
+
+/// A moment, or the first one of a day.
+fn moment(text: &str) -> Result<UnixMs> {
+	time::parse_date(text).or_else(|_| time::parse(text))
+}
+
+fn price_text(price: &Price) -> String {
+	match price {
+		Price::PerSale(price) => format!("{} M2M", money::format(*price)),
+		Price::PerReading(price) => format!("{} M2M a reading", money::format(*price)),
+	}
+}
+
+/// The beginning of what a listing offers.
+fn since(from: UnixMs) -> String {
+	match from {
+		0 => "the beginning".into(),
+		from => time::format(from),
+	}
+}
+
+/// Average rating in tenths, rounded down; `None` without one.
+fn rating_tenths(seller: &Seller) -> Option<u128> {
+	seller
+		.rating_points
+		.checked_mul(10)?
+		.checked_div(seller.rated_fees)
+}
+
+fn rating_text(seller: &Seller) -> Option<String> {
+	rating_tenths(seller).map(|tenths| format!("{}.{}", tenths / 10, tenths % 10))
+}
+
+/// What a listing offers, as JSON.
+fn describe_listing(number: u32, listing: &Listing) -> Value {
+	let spec = &listing.spec;
+	let (per_sale, per_reading) = match &spec.price {
+		Price::PerSale(price) => (Some(money::format(*price)), None),
+		Price::PerReading(price) => (None, Some(money::format(*price))),
+	};
+	json!({
+		"listing": number,
+		"version": listing.version,
+		"seller": m2m::keys::address(&listing.seller),
+		"device": m2m::keys::address(&spec.device),
+		"generation": listing.generation,
+		"stream": spec.stream,
+		"from": time::format(spec.from),
+		"until": spec.until.map(time::format),
+		"price": per_sale,
+		"price_per_reading": per_reading,
+		"area": String::from_utf8_lossy(&spec.area),
+		"schema": format!("{:?}", spec.schema),
+		"licence": format!("{:?}", spec.licence),
+		"metadata": format!("{:?}", spec.metadata),
+		"promises": m2m::data::check::describe_claims(&spec.claims),
+		"endpoint": String::from_utf8_lossy(&spec.endpoint),
+		"sealing_key": format!("0x{}", hex::encode(spec.sealing_key)),
+		"terms_key": spec.terms_key.as_ref().map(m2m::keys::address),
+		"deposit": money::format(listing.deposit),
+	})
+}
+
+/// Bond and record of a seller, as JSON.
+fn describe_seller(seller: &Seller) -> Value {
+	json!({
+		"bond": money::format(seller.bond),
+		"locked": money::format(seller.locked),
+		"unbonding": money::format(seller.unbonding),
+		"unbonds_at": (seller.unbonding > 0).then_some(seller.unbonds_at),
+		"available": money::format(seller.available()),
+		"settled": seller.settled,
+		"refunded": seller.refunded,
+		"convicted": seller.convicted,
+		"volume": money::format(seller.volume),
+		"rating": rating_text(seller),
+	})
+}
+
+/// How a sale ended, in words and as JSON.
+fn describe_ending(ending: &Ending) -> (String, Value) {
+	match ending {
+		Ending::Settled {
+			received,
+			shared,
+			fee,
+			rating,
+		} => (
+			format!(
+				"the seller was paid {} M2M{}; {} M2M were burnt as the protocol's fee",
+				money::format(*received),
+				match shared {
+					0 => String::new(),
+					shared => format!(", others {} M2M", money::format(*shared)),
+				},
+				money::format(*fee)
+			),
+			json!({
+				"outcome": "settled",
+				"received": money::format(*received),
+				"shared": money::format(*shared),
+				"protocol_fee": money::format(*fee),
+				"rating": rating,
+			}),
+		),
+		Ending::Refunded { price, compensation } => (
+			format!(
+				"the price of {} M2M came back, with {} M2M besides",
+				money::format(*price),
+				money::format(*compensation)
+			),
+			json!({
+				"outcome": "refunded",
+				"price": money::format(*price),
+				"compensation": money::format(*compensation),
+			}),
+		),
+		Ending::Convicted {
+			price,
+			compensation,
+			burnt,
+		} => (
+			format!(
+				"the seller was convicted: the price of {} M2M came back, with {} M2M besides, and {} M2M of the seller's bond were burnt",
+				money::format(*price),
+				money::format(*compensation),
+				money::format(*burnt)
+			),
+			json!({
+				"outcome": "convicted",
+				"price": money::format(*price),
+				"compensation": money::format(*compensation),
+				"burnt": money::format(*burnt),
+			}),
+		),
+		Ending::Not { reason } => (
+			format!("the sale goes on: {reason}"),
+			json!({ "outcome": "not ended", "reason": reason }),
+		),
+	}
+}
+
+fn no_listing(listing: u32) -> Error {
+	Error::Unknown(format!(
+		"the chain has no listing {listing}: `m2m data list` shows those that can be bought"
+	))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn an_average_rating_is_rounded_down_to_a_tenth() {
+		let seller = |rated_fees, rating_points| Seller {
+			rated_fees,
+			rating_points,
+			..Seller::default()
+		};
+		assert_eq!(rating_text(&seller(0, 0)), None);
+		assert_eq!(rating_text(&seller(100, 500)).as_deref(), Some("5.0"));
+		assert_eq!(rating_text(&seller(300, 1_399)).as_deref(), Some("4.6"));
+	}
+
+	#[test]
+	fn a_moment_is_a_time_or_a_day() {
+		assert_eq!(
+			moment("2016-06-13").unwrap(),
+			moment("2016-06-13T00:00:00Z").unwrap()
+		);
+		let error = moment("noon").unwrap_err();
+		assert_eq!(error.exit_code(), 2);
+	}
+}

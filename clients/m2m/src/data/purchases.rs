@@ -1,0 +1,405 @@
+//! Purchases that are under way, in `HOME/purchases.redb`: terms, blind, anchors and sealed leaves, so that a
+//! purchase goes on after anything that stopped it.
+//!
+//! The file is readable by its owner only. It holds the buyer's half of each key, which opens nothing before the
+//! seller has revealed the other half, and afterwards what the buyer has bought anyway.
+//!
+//! The file is open only while something is read or written, so that several purchases can be under way at once.
+
+use crate::{
+	Error, Result,
+	chain::data::Ending,
+	data::{check::Recorded, protocol::LEAVES_PER_CHUNK},
+	database::{Bytes, Database, decode, fault},
+};
+use codec::{Decode, Encode};
+use m2m_device::UnixMs;
+use m2m_fair_exchange::{
+	Blind, BlindedKey, Claims, Edges, ListingId, SaleId, SaleTerms, SealedLeaf, SignedTerms, SoldAnchor,
+};
+use redb::{ReadableTable, TableDefinition};
+use std::{
+	path::{Path, PathBuf},
+	time::{Duration, Instant},
+};
+
+const FILE: &str = "purchases.redb";
+/// Sale -> [`Purchase`].
+const PURCHASES: Bytes = TableDefinition::new("purchases");
+/// Sale, number of a chunk -> sealed leaves.
+const LEAVES: Bytes = TableDefinition::new("leaves");
+/// How long to wait for another process that has the file open.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A purchase that is under way.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Purchase {
+	/// Hash of the chain's first block.
+	pub genesis: [u8; 32],
+	/// Where the seller answers.
+	pub endpoint: String,
+	/// The seller's offer.
+	pub offer: SignedTerms,
+	/// Joins the leaves to the data roots at both ends of the range.
+	pub edges: Edges,
+	/// How many anchors carry the range, as the seller says.
+	pub offered_anchors: u32,
+	/// The anchors that carry the range, as the finalized chain has them; none before they were checked.
+	pub anchors: Vec<Recorded>,
+	/// The buyer's half of the key.
+	pub blind: Blind,
+	/// Time of the earliest reading that was asked for.
+	pub from: UnixMs,
+	/// Time before which the last one lies.
+	pub until: UnixMs,
+	/// What the listing promises of the readings.
+	pub claims: Claims,
+	/// Unit of a reading at scale 0.
+	pub unit: String,
+	/// A value stands for `value * 10^scale` units.
+	pub scale: i8,
+	/// Number of the finalized block in which the offer was asked for.
+	pub quoted_in: u32,
+	/// Where the readings are to be written.
+	pub out: Option<String>,
+	/// True once every leaf was checked: it is safe to pay.
+	pub checked: bool,
+	/// Number of a finalized block in which the price was held.
+	pub bought_in: Option<u32>,
+	/// The seller's half of the key, and the last block in which evidence is heard.
+	pub revealed: Option<(BlindedKey, u32)>,
+	/// True once the readings are in a file.
+	pub written: bool,
+	/// How the sale ended.
+	pub ending: Option<Ending>,
+}
+
+impl Purchase {
+	/// The terms.
+	pub fn terms(&self) -> &SaleTerms {
+		&self.offer.terms
+	}
+
+	/// Id of the sale.
+	pub fn sale(&self) -> SaleId {
+		self.terms().sale_id(&self.genesis)
+	}
+
+	/// The listing.
+	pub fn listing(&self) -> ListingId {
+		self.terms().listing
+	}
+
+	/// The anchors as the checks take them.
+	pub fn sold_anchors(&self) -> Vec<SoldAnchor> {
+		self.anchors
+			.iter()
+			.map(|recorded| SoldAnchor {
+				seq: recorded.seq,
+				count: recorded.anchor.count(),
+				data_root: recorded.anchor.data_root,
+			})
+			.collect()
+	}
+
+	/// Number of chunks in which the leaves come.
+	pub fn chunks(&self) -> u32 {
+		self.terms().leaves.div_ceil(LEAVES_PER_CHUNK)
+	}
+
+	/// Leaves in a chunk.
+	pub fn leaves_in(&self, chunk: u32) -> u32 {
+		let before = chunk.saturating_mul(LEAVES_PER_CHUNK);
+		self.terms().leaves.saturating_sub(before).min(LEAVES_PER_CHUNK)
+	}
+
+	/// How far it is, in a few words.
+	pub fn state(&self) -> &'static str {
+		match (&self.ending, &self.revealed) {
+			(Some(Ending::Settled { .. }), _) => "paid",
+			(Some(Ending::Refunded { .. }), _) => "refunded",
+			(Some(Ending::Convicted { .. }), _) => "seller convicted",
+			(_, Some(_)) if self.written => "opened",
+			(_, Some(_)) => "key revealed",
+			_ if self.bought_in.is_some() => "waits for the key",
+			_ if self.checked => "checked, not bought",
+			_ => "downloading",
+		}
+	}
+}
+
+/// The purchases of a home folder.
+#[derive(Clone, Debug)]
+pub struct Purchases {
+	home: PathBuf,
+}
+
+fn chunk_key(sale: &SaleId, chunk: u32) -> Vec<u8> {
+	// Big-endian, so that the order of keys is the order of numbers.
+	[sale.as_bytes(), &chunk.to_be_bytes()].concat()
+}
+
+impl Purchases {
+	/// Those of this home folder.
+	pub fn new(home: &Path) -> Self {
+		Self {
+			home: home.to_owned(),
+		}
+	}
+
+	fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+		let deadline = Instant::now() + PATIENCE;
+		loop {
+			match Database::open(&self.home, FILE, &[PURCHASES, LEAVES]) {
+				Err(Error::StoreBusy(_)) if Instant::now() < deadline => {
+					std::thread::sleep(Duration::from_millis(20));
+				}
+				opened => return action(&opened?),
+			}
+		}
+	}
+
+	/// Stores a purchase as it is now.
+	pub fn put(&self, purchase: &Purchase) -> Result<()> {
+		self.with(|database| database.put(PURCHASES, purchase.sale().as_bytes(), purchase))
+	}
+
+	/// All of them, by id of the sale.
+	pub fn all(&self) -> Result<Vec<Purchase>> {
+		self.with(|database| {
+			let table = database.read()?.open_table(PURCHASES).map_err(fault)?;
+			let mut found = Vec::new();
+			for entry in table.iter().map_err(fault)? {
+				let (_, purchase) = entry.map_err(fault)?;
+				found.push(decode(purchase.value())?);
+			}
+			Ok(found)
+		})
+	}
+
+	/// The one whose id begins with these hex digits.
+	///
+	/// # Errors
+	/// [`Error::Usage`] if they are no digits, or begin several ids; [`Error::Unknown`] if they begin none.
+	pub fn find(&self, id: &str) -> Result<Purchase> {
+		let digits = id.strip_prefix("0x").unwrap_or(id).to_ascii_lowercase();
+		if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+			return Err(Error::Usage(format!(
+				"`{id}` is not the id of a sale: give 0x and hex digits, as `m2m data purchases` shows them"
+			)));
+		}
+		let mut matching = self
+			.all()?
+			.into_iter()
+			.filter(|purchase| hex::encode(purchase.sale()).starts_with(&digits));
+		match (matching.next(), matching.next()) {
+			(Some(purchase), None) => Ok(purchase),
+			(Some(_), Some(_)) => Err(Error::Usage(format!(
+				"several purchases begin with {id}: give more digits"
+			))),
+			(None, _) => Err(Error::Unknown(format!(
+				"there is no purchase {id} in {}: `m2m data purchases` lists them",
+				self.home.display()
+			))),
+		}
+	}
+
+	/// Forgets a purchase and its leaves.
+	pub fn remove(&self, sale: &SaleId) -> Result<()> {
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut purchases = transaction.open_table(PURCHASES).map_err(fault)?;
+				purchases.remove(sale.as_bytes()).map_err(fault)?;
+				let mut leaves = transaction.open_table(LEAVES).map_err(fault)?;
+				let (first, last) = (chunk_key(sale, 0), chunk_key(sale, u32::MAX));
+				leaves
+					.retain_in::<&[u8], _>(first.as_slice()..=last.as_slice(), |_, _| false)
+					.map_err(fault)
+			})
+		})
+	}
+
+	/// Numbers of the chunks of leaves that are here, in order.
+	pub fn chunks(&self, sale: &SaleId) -> Result<Vec<u32>> {
+		self.with(|database| {
+			let table = database.read()?.open_table(LEAVES).map_err(fault)?;
+			let (first, last) = (chunk_key(sale, 0), chunk_key(sale, u32::MAX));
+			let mut chunks = Vec::new();
+			for entry in table
+				.range::<&[u8]>(first.as_slice()..=last.as_slice())
+				.map_err(fault)?
+			{
+				let (key, _) = entry.map_err(fault)?;
+				let number = key.value().last_chunk::<4>().copied().unwrap_or_default();
+				chunks.push(u32::from_be_bytes(number));
+			}
+			Ok(chunks)
+		})
+	}
+
+	/// Stores a chunk of leaves.
+	pub fn put_chunk(&self, sale: &SaleId, chunk: u32, leaves: &[SealedLeaf]) -> Result<()> {
+		self.with(|database| database.put(LEAVES, &chunk_key(sale, chunk), &leaves))
+	}
+
+	/// All leaves that are here, in order.
+	pub fn leaves(&self, sale: &SaleId) -> Result<Vec<SealedLeaf>> {
+		self.with(|database| {
+			let table = database.read()?.open_table(LEAVES).map_err(fault)?;
+			let (first, last) = (chunk_key(sale, 0), chunk_key(sale, u32::MAX));
+			let mut leaves = Vec::new();
+			for entry in table
+				.range::<&[u8]>(first.as_slice()..=last.as_slice())
+				.map_err(fault)?
+			{
+				let (_, chunk) = entry.map_err(fault)?;
+				leaves.extend(decode::<Vec<SealedLeaf>>(chunk.value())?);
+			}
+			Ok(leaves)
+		})
+	}
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+	use super::*;
+	use crate::keys::{Key, Scheme};
+	use m2m_device::AccountId;
+	use m2m_fair_exchange::{Place, SaleRange};
+	use sp_core::H256;
+
+	pub(crate) fn purchase(nonce: u64, leaves: u32) -> Purchase {
+		let key = Key::generate(Scheme::Sr25519);
+		let terms = SaleTerms {
+			listing: 7,
+			version: 2,
+			device: AccountId::new([3; 32]),
+			generation: 1,
+			range: SaleRange {
+				stream: 4,
+				first: Place { seq: 10, index: 0 },
+				last: Place { seq: 11, index: 9 },
+			},
+			range_commitment: H256::zero(),
+			leaves,
+			seller: key.account(),
+			buyer: AccountId::new([6; 32]),
+			price: 200,
+			sale_root: H256::zero(),
+			blinded_key_commitment: H256::zero(),
+			blind_commitment: H256::zero(),
+			reveal_window: 30,
+			dispute_window: 40,
+			nonce,
+			expires: 1_100,
+		};
+		Purchase {
+			genesis: [9; 32],
+			endpoint: "http://127.0.0.1:1".into(),
+			offer: SignedTerms {
+				signature: key.sign(&terms.signed_bytes(&[9; 32])),
+				signer: key.public(),
+				terms,
+			},
+			edges: Edges::default(),
+			offered_anchors: 2,
+			anchors: Vec::new(),
+			blind: Blind([5; 32]),
+			from: 0,
+			until: 1,
+			claims: Claims::default(),
+			unit: "W".into(),
+			scale: 0,
+			quoted_in: 3,
+			out: None,
+			checked: false,
+			bought_in: None,
+			revealed: None,
+			written: false,
+			ending: None,
+		}
+	}
+
+	#[test]
+	fn a_purchase_goes_on_where_it_was() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Purchases::new(home.path());
+		assert!(store.all().unwrap().is_empty());
+		let mut first = purchase(1, LEAVES_PER_CHUNK + 5);
+		let second = purchase(2, 1);
+		for purchase in [&first, &second] {
+			store.put(purchase).unwrap();
+		}
+		let leaf = |number: u8| SealedLeaf {
+			sealed: [number; 32],
+			leaf: [0; 32],
+		};
+		assert_eq!((first.chunks(), first.leaves_in(0)), (2, LEAVES_PER_CHUNK));
+		assert_eq!((first.leaves_in(1), first.leaves_in(2)), (5, 0));
+		store.put_chunk(&first.sale(), 1, &[leaf(2)]).unwrap();
+		store.put_chunk(&first.sale(), 0, &[leaf(0), leaf(1)]).unwrap();
+		store.put_chunk(&second.sale(), 0, &[leaf(9)]).unwrap();
+		first.checked = true;
+		store.put(&first).unwrap();
+
+		let store = Purchases::new(home.path());
+		assert_eq!(store.chunks(&first.sale()).unwrap(), [0, 1]);
+		assert_eq!(
+			store.leaves(&first.sale()).unwrap(),
+			[leaf(0), leaf(1), leaf(2)],
+			"in order of position, whatever came first"
+		);
+		let id = format!("{:?}", first.sale());
+		assert_eq!(store.find(&id).unwrap(), first);
+		assert_eq!(store.find(&id.to_uppercase()[2..30]).unwrap(), first);
+
+		store.remove(&first.sale()).unwrap();
+		assert!(store.leaves(&first.sale()).unwrap().is_empty());
+		assert_eq!(store.leaves(&second.sale()).unwrap(), [leaf(9)]);
+		assert_eq!(store.all().unwrap(), [second]);
+	}
+
+	#[test]
+	fn an_id_that_is_not_clear_is_refused() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Purchases::new(home.path());
+		for nonce in 0..20 {
+			store.put(&purchase(nonce, 1)).unwrap();
+		}
+		for id in ["", "0x", "sale"] {
+			assert!(matches!(store.find(id), Err(Error::Usage(_))), "{id}");
+		}
+		let shared = (0u8..16)
+			.map(|digit| format!("{digit:x}"))
+			.find(|digit| {
+				let all = store.all().unwrap();
+				all.iter()
+					.filter(|one| hex::encode(one.sale()).starts_with(digit))
+					.count() > 1
+			})
+			.unwrap();
+		let message = store.find(&shared).unwrap_err().to_string();
+		assert!(message.contains("more digits"), "{message}");
+		let message = store.find(&"0".repeat(64)).unwrap_err().to_string();
+		assert!(message.contains("m2m data purchases"), "{message}");
+	}
+
+	#[test]
+	fn two_purchases_under_way_do_not_lock_each_other_out() {
+		let home = tempfile::tempdir().unwrap();
+		let workers: Vec<_> = (0u64..4)
+			.map(|worker| {
+				let store = Purchases::new(home.path());
+				std::thread::spawn(move || {
+					for number in 0..5 {
+						store.put(&purchase(worker * 100 + number, 1)).unwrap();
+					}
+				})
+			})
+			.collect();
+		for worker in workers {
+			worker.join().unwrap();
+		}
+		assert_eq!(Purchases::new(home.path()).all().unwrap().len(), 20);
+	}
+}

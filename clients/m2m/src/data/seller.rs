@@ -1,0 +1,747 @@
+//! The seller: makes offers from the gateway's store, delivers sealed leaves, and sees each sale through.
+//!
+//! What it promises itself: an offer is in the vault before it leaves the house; no two offers have the same terms or
+//! the same key; nothing is signed that was not opened and checked; a key is revealed only for a purchase that is
+//! final, and only while there is time; whatever was begun is gone on with after a restart.
+
+use super::{
+	goods::{Answer, Goods, Source},
+	market::{Market, Standing},
+	protocol::{
+		ANCHORS_PER_CHUNK, AnchorChunk, Health, LEAVES_PER_CHUNK, Quote, QuoteRequest, Refusal, Refused,
+	},
+	vault::{SaleRecord, Vault},
+};
+use crate::{
+	Error, Result,
+	chain::data::SALES_PER_CALL,
+	commitment,
+	keys::Key,
+	money,
+	store::{AnchorName, Receipt, Store},
+};
+use codec::Encode;
+use m2m_anchor::AnchorProof;
+use m2m_fair_exchange::{
+	BlindedKey, ListingId, SaleId, SaleTerms, SealingKey, SignedTerms,
+	market::{Listing, SaleStatus},
+};
+use sp_core::H256;
+use sp_runtime::traits::{BlakeTwo256, Hash};
+use std::{
+	collections::{BTreeMap, BTreeSet},
+	path::PathBuf,
+	sync::{
+		Arc, Mutex, MutexGuard, PoisonError, Weak,
+		atomic::{AtomicU32, Ordering},
+	},
+	time::Duration,
+};
+
+/// Longest that an offer holds, in blocks: time to download and to buy, and no longer, because it keeps a part of the
+/// bond from other buyers.
+const OFFER_BLOCKS: u32 = 100;
+/// A key is not sent with fewer blocks than this left to reveal it: in a block too late it would be public and not paid.
+const REVEAL_MARGIN: u32 = 8;
+/// Keys in one transaction.
+const KEYS_PER_CALL: usize = 50;
+/// After a longer absence each sale is looked up instead of reading what happened.
+const MAX_BLOCKS_READ: u32 = 64;
+/// How often the chain is asked for a new finalized block.
+const POLL: Duration = Duration::from_secs(1);
+/// How often the gateway's store is tried while another process has it.
+const STORE_POLL: Duration = Duration::from_millis(50);
+/// How many times.
+const STORE_TRIES: u32 = 40;
+
+/// Told what happens, a line at a time.
+pub type Journal = Box<dyn Fn(&str) + Send + Sync>;
+
+/// The gateway's store, open only while it is needed, so that the gateway can record beside the seller.
+struct Shelf {
+	home: PathBuf,
+	open: Mutex<Weak<Store>>,
+}
+
+impl Shelf {
+	/// The store. Waits a moment for another process that has it.
+	fn store(&self) -> Answer<Arc<Store>> {
+		let mut open = held(&self.open);
+		for _ in 0..STORE_TRIES {
+			if let Some(store) = open.upgrade() {
+				return Ok(store);
+			}
+			match Store::open(&self.home) {
+				Ok(store) => {
+					let store = Arc::new(store);
+					*open = Arc::downgrade(&store);
+					return Ok(store);
+				}
+				Err(Error::StoreBusy(_)) => std::thread::sleep(STORE_POLL),
+				Err(error) => return Err(error.into()),
+			}
+		}
+		Err(Refused::for_now(
+			Refusal::Busy,
+			"the gateway is recording: ask again in a moment",
+			10,
+		))
+	}
+}
+
+/// An offer or a sale that is not over.
+#[derive(Clone, Copy, Debug)]
+struct OpenSale {
+	/// Last block of its terms.
+	expires: u32,
+	price: u128,
+	/// True once it was seen on chain.
+	bought: bool,
+	/// True once it was too late to reveal its key.
+	late: bool,
+}
+
+#[derive(Default)]
+struct Desk {
+	open: BTreeMap<SaleId, OpenSale>,
+	/// Requests that are being answered.
+	answering: BTreeSet<H256>,
+	/// Prices of offers that are being made.
+	reserved: Vec<u128>,
+	/// What the chain last said of listings.
+	standings: BTreeMap<ListingId, Standing>,
+}
+
+/// A seller.
+pub struct Seller<M> {
+	market: M,
+	vault: Vault,
+	/// Signs terms under listings that name no terms key.
+	key: Arc<Key>,
+	/// The devices whose readings are sold under each listing.
+	sources: BTreeMap<ListingId, Source>,
+	shelf: Shelf,
+	desk: Mutex<Desk>,
+	/// Number of the finalized block up to which sales were followed.
+	seen: AtomicU32,
+	journal: Journal,
+}
+
+/// Nothing is left half done under any of these locks.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+	lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A request that is being answered, until this is dropped.
+struct Turn<M: Market> {
+	seller: Arc<Seller<M>>,
+	request: H256,
+}
+
+impl<M: Market> Drop for Turn<M> {
+	fn drop(&mut self) {
+		held(&self.seller.desk).answering.remove(&self.request);
+	}
+}
+
+/// A part of the bond that is kept for an offer being made, until this is dropped.
+struct Reservation<'a> {
+	desk: &'a Mutex<Desk>,
+	price: u128,
+}
+
+impl Drop for Reservation<'_> {
+	fn drop(&mut self) {
+		let mut desk = held(self.desk);
+		if let Some(at) = desk.reserved.iter().position(|price| *price == self.price) {
+			desk.reserved.swap_remove(at);
+		}
+	}
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Answer<T> + Send + 'static) -> Answer<T> {
+	match tokio::task::spawn_blocking(work).await {
+		Ok(answer) => answer,
+		Err(error) => Err(Error::Store(format!("an answer was not finished: {error}")).into()),
+	}
+}
+
+fn quote_of(record: SaleRecord) -> Quote {
+	Quote {
+		offer: record.offer,
+		anchors: record.anchors,
+		edges: record.edges,
+	}
+}
+
+impl<M: Market> Seller<M> {
+	/// A seller of readings that lie in the store of `home`, under the listings of `sources`. Goes on with the sales
+	/// that are in the vault.
+	///
+	/// # Errors
+	/// [`Error::WrongChain`] if the vault was used on another chain; [`Error::VaultTampered`], [`Error::Store`].
+	pub fn new(
+		market: M,
+		vault: Vault,
+		key: Arc<Key>,
+		sources: BTreeMap<ListingId, Source>,
+		home: PathBuf,
+		journal: Journal,
+	) -> Result<Self> {
+		let genesis = market.genesis();
+		match vault.genesis()? {
+			None => vault.set_genesis(&genesis)?,
+			Some(bound) if bound == genesis => {}
+			Some(bound) => {
+				return Err(Error::Usage(format!(
+					"the vault {} belongs to the chain with genesis 0x{}, and this is 0x{}: connect to the right node with --url, or use another vault",
+					vault.path().display(),
+					hex::encode(bound),
+					hex::encode(genesis)
+				)));
+			}
+		}
+		let open = vault
+			.sales()?
+			.into_iter()
+			.map(|(sale, record)| (sale, open_sale(&record.offer.terms)))
+			.collect();
+		Ok(Self {
+			market,
+			vault,
+			key,
+			sources,
+			shelf: Shelf {
+				home,
+				open: Mutex::default(),
+			},
+			desk: Mutex::new(Desk {
+				open,
+				..Desk::default()
+			}),
+			seen: AtomicU32::new(0),
+			journal,
+		})
+	}
+
+	/// What the seller says of itself.
+	pub fn health(&self) -> Health {
+		Health {
+			genesis: H256(self.market.genesis()),
+			finalized: self.seen.load(Ordering::Relaxed),
+			listings: self.sources.keys().copied().collect(),
+			sealing_key: self.vault.sealing_key(),
+		}
+	}
+
+	/// The vault.
+	pub fn vault(&self) -> &Vault {
+		&self.vault
+	}
+
+	/// Answers a request for an offer.
+	///
+	/// # Errors
+	/// A [`Refused`] for each reason not to sell.
+	pub async fn quote(self: &Arc<Self>, request: QuoteRequest) -> Answer<Quote> {
+		if request.genesis.0 != self.market.genesis() {
+			return Err(Refused::new(
+				Refusal::WrongChain,
+				format!(
+					"this seller sells on the chain with genesis 0x{}",
+					hex::encode(self.market.genesis())
+				),
+			));
+		}
+		if !self.sources.contains_key(&request.listing) {
+			return Err(unknown_listing(request.listing));
+		}
+		let name = BlakeTwo256::hash(&(&request.buyer, request.nonce).encode());
+		if !held(&self.desk).answering.insert(name) {
+			return Err(Refused::for_now(
+				Refusal::Busy,
+				"the same request is being answered: ask again in a moment",
+				1,
+			));
+		}
+		let turn = Turn {
+			seller: Arc::clone(self),
+			request: name,
+		};
+		let standing = self.standing(request.listing).await?;
+		// Goes on when the buyer hangs up: a repeated request then finds the offer.
+		blocking(move || {
+			let seller = &turn.seller;
+			let content = BlakeTwo256::hash(&request.encode());
+			match seller.earlier(&name, &content)? {
+				Some(quote) => Ok(quote),
+				None => seller.offer(&request, name, content, &standing),
+			}
+		})
+		.await
+	}
+
+	/// What the chain says of a listing, read once a block.
+	async fn standing(&self, listing: ListingId) -> Answer<Standing> {
+		let seen = self.seen.load(Ordering::Relaxed);
+		let known = held(&self.desk).standings.get(&listing).cloned();
+		if let Some(standing) = known.filter(|standing| standing.block >= seen) {
+			return Ok(standing);
+		}
+		let standing = self.market.standing(listing).await?;
+		held(&self.desk).standings.insert(listing, standing.clone());
+		Ok(standing)
+	}
+
+	/// The answer to a request that was answered before.
+	fn earlier(&self, name: &H256, content: &H256) -> Answer<Option<Quote>> {
+		let Some(sale) = self.vault.sale_of(name)? else {
+			return Ok(None);
+		};
+		let Some(record) = self.vault.sale(&sale)? else {
+			return Ok(None);
+		};
+		if record.content != *content {
+			return Err(Refused::new(
+				Refusal::NonceUsed,
+				"another request had this nonce: draw a new one",
+			));
+		}
+		if record.offer.terms.expires < self.seen.load(Ordering::Relaxed) {
+			return Err(Refused::new(
+				Refusal::NonceUsed,
+				"the offer for this nonce has expired: ask anew, with another nonce and another blind",
+			));
+		}
+		Ok(Some(quote_of(record)))
+	}
+
+	/// Makes an offer.
+	fn offer(&self, request: &QuoteRequest, name: H256, content: H256, standing: &Standing) -> Answer<Quote> {
+		let source = self
+			.sources
+			.get(&request.listing)
+			.ok_or_else(|| unknown_listing(request.listing))?;
+		let listing = standing
+			.listing
+			.as_ref()
+			.ok_or_else(|| unknown_listing(request.listing))?;
+		let signer = self.check_listing(request, source, listing, standing)?;
+		let blind = self.vault.open_blind(&request.sealed_blind).ok_or_else(|| {
+			Refused::new(
+				Refusal::BlindUnreadable,
+				"the blind does not open with this seller's key: seal it to the sealing key of the listing",
+			)
+		})?;
+		let store = self.shelf.store()?;
+		let goods = Goods::find(&store, source, &listing.spec, &request.range)?;
+		let price = listing.spec.price.of(goods.leaves());
+		if price < standing.conditions.min_price {
+			return Err(Refused::new(
+				Refusal::PriceTooLow,
+				format!(
+					"that costs {} M2M, and a sale is worth {} M2M at least: ask for more readings",
+					money::format(price),
+					money::format(standing.conditions.min_price)
+				),
+			));
+		}
+		let _reservation = self.reserve(price, standing)?;
+
+		let windows = &standing.conditions.windows;
+		// The buyer may know an older block than we do, for which the longest offer would be too long.
+		let validity = windows.max_validity.saturating_sub(windows.max_validity / 4);
+		let genesis = self.market.genesis();
+		let mut terms = SaleTerms {
+			listing: request.listing,
+			version: listing.version,
+			device: source.device.clone(),
+			generation: listing.generation,
+			range: goods.range(),
+			range_commitment: goods.commitment()?,
+			leaves: goods.leaves(),
+			seller: listing.seller.clone(),
+			buyer: request.buyer.clone(),
+			price,
+			sale_root: H256::zero(),
+			blinded_key_commitment: H256::zero(),
+			blind_commitment: blind.commitment(),
+			reveal_window: windows.min_reveal,
+			dispute_window: windows.min_dispute,
+			nonce: self.vault.next_nonce()?,
+			expires: standing.block.saturating_add(validity.min(OFFER_BLOCKS)),
+		};
+		let blinded = self.vault.blinded_key(&genesis, &terms);
+		terms.blinded_key_commitment = blinded.commitment();
+		terms.sale_root = goods.seal(SealingKey::new(&blinded, &blind))?;
+		let edges = goods.edges()?;
+		goods.check(&terms, &blinded, &blind, &edges, &listing.spec.claims)?;
+
+		let offer = SignedTerms {
+			signer: signer.public(),
+			signature: signer.sign(&terms.signed_bytes(&genesis)),
+			terms,
+		};
+		let record = SaleRecord {
+			offer,
+			blind,
+			anchors: u32::try_from(goods.anchors().len()).unwrap_or(u32::MAX),
+			edges,
+			request: name,
+			content,
+		};
+		let sale = self.remember(&record)?;
+		(self.journal)(&format!(
+			"offer {sale:?}: {} readings under listing {} for {} M2M",
+			record.offer.terms.leaves,
+			record.offer.terms.listing,
+			money::format(price)
+		));
+		Ok(quote_of(record))
+	}
+
+	/// Fails unless the listing can be sold from now, as the buyer knows it. Returns the key that signs terms.
+	fn check_listing(
+		&self,
+		request: &QuoteRequest,
+		source: &Source,
+		listing: &Listing,
+		standing: &Standing,
+	) -> Answer<&Key> {
+		if listing.version != request.version {
+			return Err(Refused::new(
+				Refusal::StaleVersion,
+				format!(
+					"the listing is at version {}: read it again, then ask again",
+					listing.version
+				),
+			));
+		}
+		let not_for_sale = |why: &str| Err(Refused::new(Refusal::NotForSale, why));
+		if listing.spec.device != source.device {
+			return not_for_sale("the listing is of another device than the seller's");
+		}
+		if standing.generation != Some(listing.generation) {
+			return not_for_sale("the device changed hands or is not active, so nothing can be bought");
+		}
+		if listing.spec.sealing_key != self.vault.sealing_key() {
+			return not_for_sale("the listing names a sealing key that this seller does not have");
+		}
+		if request.buyer == listing.seller {
+			return Err(Refused::new(
+				Refusal::BuyerIsSeller,
+				"the seller does not buy from itself",
+			));
+		}
+		if listing.spec.terms_key.as_ref() == Some(&self.vault.terms_account()) {
+			Ok(self.vault.terms_key())
+		} else if listing.seller == self.key.account() {
+			Ok(&self.key)
+		} else {
+			not_for_sale("the listing names a terms key that this seller does not have")
+		}
+	}
+
+	/// Keeps a part of the bond for an offer. Offers that nobody has bought count as if somebody would.
+	fn reserve(&self, price: u128, standing: &Standing) -> Answer<Reservation<'_>> {
+		let cover = |price: u128| price.saturating_add(standing.conditions.fixed_cover);
+		let available = standing.seller.map_or(0, |seller| seller.available());
+		let mut desk = held(&self.desk);
+		let waiting = desk
+			.open
+			.values()
+			.filter(|sale| !sale.bought)
+			.map(|sale| sale.price);
+		let promised = waiting
+			.chain(desk.reserved.iter().copied())
+			.fold(0u128, |sum, price| sum.saturating_add(cover(price)));
+		if promised.saturating_add(cover(price)) > available {
+			return Err(Refused::for_now(
+				Refusal::BondTooSmall,
+				"the seller's bond covers no further offer now: ask again when others have expired",
+				60,
+			));
+		}
+		desk.reserved.push(price);
+		Ok(Reservation {
+			desk: &self.desk,
+			price,
+		})
+	}
+
+	/// Stores an offer, so that it can be delivered and its key revealed. Returns its sale id.
+	///
+	/// # Errors
+	/// [`Error::Store`], also for an offer that is stored already.
+	pub fn remember(&self, record: &SaleRecord) -> Result<SaleId> {
+		let sale = record.offer.terms.sale_id(&self.market.genesis());
+		self.vault.remember(&sale, record)?;
+		held(&self.desk).open.insert(sale, open_sale(&record.offer.terms));
+		Ok(sale)
+	}
+
+	/// An offer that can still be bought, or a sale that is not over.
+	fn delivery(&self, sale: &SaleId) -> Answer<(SaleRecord, Source)> {
+		let unknown = || {
+			Refused::new(
+				Refusal::UnknownDelivery,
+				"there is no such delivery, or its terms have expired: ask for a new offer",
+			)
+		};
+		let open = held(&self.desk).open.get(sale).copied().ok_or_else(unknown)?;
+		if !open.bought && open.expires < self.seen.load(Ordering::Relaxed) {
+			return Err(unknown());
+		}
+		let record = self.vault.sale(sale)?.ok_or_else(unknown)?;
+		let source = self
+			.sources
+			.get(&record.offer.terms.listing)
+			.ok_or_else(unknown)?;
+		Ok((record, source.clone()))
+	}
+
+	/// A chunk of sealed leaves.
+	///
+	/// # Errors
+	/// [`Refusal::UnknownDelivery`], [`Refusal::NoSuchChunk`], [`Refusal::Busy`], [`Refusal::SellerFault`].
+	pub async fn leaves(self: &Arc<Self>, sale: SaleId, chunk: u32) -> Answer<Vec<u8>> {
+		let seller = Arc::clone(self);
+		blocking(move || {
+			let (record, source) = seller.delivery(&sale)?;
+			let terms = &record.offer.terms;
+			let from = first_of(chunk, LEAVES_PER_CHUNK, terms.leaves)?;
+			let store = seller.shelf.store()?;
+			let goods = Goods::load(&store, &source, &terms.range)?;
+			let key = SealingKey::new(&seller.key_of(terms)?, &record.blind);
+			let mut bytes = Vec::new();
+			for leaf in goods.sealed(key, from, LEAVES_PER_CHUNK)? {
+				leaf.encode_to(&mut bytes);
+			}
+			Ok(bytes)
+		})
+		.await
+	}
+
+	/// The seller's half of the key for terms in the vault.
+	fn key_of(&self, terms: &SaleTerms) -> Result<BlindedKey> {
+		let key = self.vault.blinded_key(&self.market.genesis(), terms);
+		if key.commitment() != terms.blinded_key_commitment {
+			return Err(Error::Store("terms in the vault have another vault's key".into()));
+		}
+		Ok(key)
+	}
+
+	/// A chunk of the anchors that carry a range.
+	///
+	/// # Errors
+	/// As [`Self::leaves`].
+	pub async fn anchors(self: &Arc<Self>, sale: SaleId, chunk: u32) -> Answer<AnchorChunk> {
+		let (record, source) = self.delivery(&sale)?;
+		let from = first_of(chunk, ANCHORS_PER_CHUNK, record.anchors)?;
+		let range = record.offer.terms.range;
+		let on_chain = self
+			.market
+			.stream_range(&source.device, range.stream)
+			.await?
+			.ok_or_else(|| Error::Unknown(format!("the chain knows no stream {}", range.stream)))?;
+		let seller = Arc::clone(self);
+		blocking(move || {
+			let store = seller.shelf.store()?;
+			let known = store.leaves(&source.device, range.stream)?;
+			let leaves = usize::try_from(on_chain.anchors)
+				.ok()
+				.and_then(|count| known.get(..count))
+				.filter(|leaves| commitment::range_root(leaves) == on_chain.root)
+				.ok_or_else(|| {
+					Error::Store(format!(
+						"not all anchors of stream {} are known here: record again with this --home",
+						range.stream
+					))
+				})?;
+			let first = range.first.seq.saturating_add(from.into());
+			let last = first
+				.saturating_add(u64::from(ANCHORS_PER_CHUNK).saturating_sub(1))
+				.min(range.last.seq);
+			let mut proofs = Vec::new();
+			for (seq, batch) in store.batches(&source.device, range.stream, first, last)? {
+				let name = AnchorName {
+					device: source.device.clone(),
+					stream: range.stream,
+					seq,
+				};
+				let Some(Receipt::Recorded {
+					position: Some(position),
+					..
+				}) = store.receipt(&name)?
+				else {
+					return Err(Error::Store(format!("anchor {seq} has lost its receipt")).into());
+				};
+				proofs.push(AnchorProof {
+					device: name.device,
+					stream: name.stream,
+					seq,
+					anchor: batch.anchor,
+					position,
+					leaves: on_chain.anchors,
+					path: commitment::range_path(leaves, position)
+						.ok_or_else(|| Error::Store(format!("anchor {seq} has no place in its stream")))?,
+				});
+			}
+			Ok(AnchorChunk {
+				block: on_chain.block,
+				hash: on_chain.hash,
+				proofs,
+			})
+		})
+		.await
+	}
+
+	/// Follows the sales, for ever.
+	pub async fn watch(&self) {
+		let mut reported = String::new();
+		loop {
+			match self.tick().await {
+				Ok(()) if reported.is_empty() => {}
+				Ok(()) => {
+					(self.journal)("going on");
+					reported.clear();
+				}
+				Err(error) => {
+					let text = error.to_string();
+					if text != reported {
+						(self.journal)(&format!("warning: {text}; trying again"));
+						reported = text;
+					}
+					if matches!(error, Error::ConnectionLost { .. }) {
+						// If it fails, the next round says so.
+						let _ = self.market.reconnect().await;
+					}
+				}
+			}
+			tokio::time::sleep(POLL).await;
+		}
+	}
+
+	/// Sees to everything that is due after the last finalized block: reveals keys of what was bought, asks for the
+	/// money of what is over, forgets what nobody bought.
+	///
+	/// # Errors
+	/// Those of the chain and the vault. What was left undone is done the next time.
+	pub async fn tick(&self) -> Result<()> {
+		let head = self.market.height().await?;
+		let seen = self.seen.load(Ordering::Relaxed);
+		if head <= seen {
+			return Ok(());
+		}
+		let bought = self.bought_since(seen, head).await?;
+		let due: Vec<(SaleId, OpenSale)> = held(&self.desk)
+			.open
+			.iter()
+			.filter(|(id, sale)| {
+				sale.bought
+					|| sale.expires < head
+					|| bought.as_ref().is_none_or(|bought| bought.contains(*id))
+			})
+			.map(|(id, sale)| (*id, *sale))
+			.collect();
+		let (mut reveals, mut settles) = (Vec::new(), Vec::new());
+		for (id, sale) in due {
+			match self.market.sale(&id, sale.expires).await? {
+				Some(SaleStatus::Open(record)) => {
+					let late = record.key.is_none() && head.saturating_add(REVEAL_MARGIN) > record.deadline;
+					if let Some(open) = held(&self.desk).open.get_mut(&id) {
+						(open.bought, open.late) = (true, late);
+					}
+					if !sale.bought {
+						(self.journal)(&format!("sale {id:?} was bought"));
+					}
+					if late && !sale.late {
+						(self.journal)(&format!(
+							"warning: it is too late to reveal the key of sale {id:?}; the buyer gets its money back"
+						));
+					}
+					match record.key {
+						Some(_) if head > record.deadline => settles.push(id),
+						None if !late => reveals.push(id),
+						_ => {}
+					}
+				}
+				Some(SaleStatus::Ended) => self.end(&id, "is over")?,
+				None if sale.bought => self.end(&id, "is over")?,
+				None if sale.expires < head => self.end(&id, "was not bought")?,
+				None => {}
+			}
+		}
+		for chunk in reveals.chunks(KEYS_PER_CALL) {
+			let mut keys = Vec::with_capacity(chunk.len());
+			for id in chunk {
+				let Some(record) = self.vault.sale(id)? else {
+					continue;
+				};
+				keys.push((*id, self.key_of(&record.offer.terms)?));
+			}
+			self.market.reveal(&keys).await?;
+			for id in chunk {
+				(self.journal)(&format!("sale {id:?}: key revealed"));
+			}
+		}
+		for chunk in settles.chunks(SALES_PER_CALL) {
+			self.market.settle(chunk).await?;
+		}
+		self.seen.store(head, Ordering::Relaxed);
+		Ok(())
+	}
+
+	/// The sales that were bought in the blocks after `seen`; `None` if all must be looked at.
+	async fn bought_since(&self, seen: u32, head: u32) -> Result<Option<BTreeSet<SaleId>>> {
+		if seen == 0 || head.saturating_sub(seen) > MAX_BLOCKS_READ {
+			return Ok(None);
+		}
+		let mut bought = BTreeSet::new();
+		for block in seen.saturating_add(1)..=head {
+			match self.market.purchases(block).await {
+				Ok(sales) => bought.extend(sales),
+				// Its state may have been pruned.
+				Err(Error::Node(_)) => return Ok(None),
+				Err(error) => return Err(error),
+			}
+		}
+		Ok(Some(bought))
+	}
+
+	fn end(&self, sale: &SaleId, how: &str) -> Result<()> {
+		self.vault.forget(sale)?;
+		held(&self.desk).open.remove(sale);
+		(self.journal)(&format!("sale {sale:?} {how}"));
+		Ok(())
+	}
+}
+
+fn open_sale(terms: &SaleTerms) -> OpenSale {
+	OpenSale {
+		expires: terms.expires,
+		price: terms.price,
+		bought: false,
+		late: false,
+	}
+}
+
+fn unknown_listing(listing: ListingId) -> Refused {
+	Refused::new(
+		Refusal::UnknownListing,
+		format!("this seller does not sell under listing {listing}"),
+	)
+}
+
+/// Number of the first item of a chunk.
+fn first_of(chunk: u32, per_chunk: u32, items: u32) -> Answer<u32> {
+	chunk
+		.checked_mul(per_chunk)
+		.filter(|first| *first < items)
+		.ok_or_else(|| {
+			Refused::new(
+				Refusal::NoSuchChunk,
+				format!("there are {} chunks, counted from 0", items.div_ceil(per_chunk)),
+			)
+		})
+}
