@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Every test there is, cheapest first. The last line is the total: "N passed, N failed".
+# Every test there is. What waits for blocks runs beside what computes. The last line is the total: "N passed, N failed".
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 usage() {
 	cat <<-END
 	Usage: scripts/test.sh [--fast]
 
-	Formatting, lints, unit, property and integration tests, benchmarks as tests, documentation, the demo,
+	Formatting, lints, unit, property and integration tests, benchmarks as tests, documentation; beside them the demo,
 	JavaScript clients, spam and a network of four nodes. Installs what is missing. Can be run again at any time.
 
 	  --fast   formatting and the Rust tests only
@@ -30,11 +30,14 @@ done
 PALLETS=(pallet-data-marketplace pallet-device-identity pallet-energy-trading pallet-fee-sponsorship pallet-telemetry)
 
 PASSED=0 FAILED=0 COMPLETE='' WORK=$(mktemp -d "${TMPDIR:-/tmp}/m2m-test.XXXXXX")
+DEMO=$WORK/demo
+declare -A GROUPS_PIDS=()
+stop_demo() { if [ -s "$DEMO/node.pid" ]; then kill "$(cat "$DEMO/node.pid")" 2>/dev/null || true; fi; }
 finish() {
 	local code=$?
 	trap - EXIT
-	if [ -n "${DEMO_PID:-}" ]; then kill "$DEMO_PID" 2>/dev/null || true; fi
-	if [ -n "${SPAM_PID:-}" ]; then kill "$SPAM_PID" 2>/dev/null || true; fi
+	for pid in "${GROUPS_PIDS[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+	stop_demo
 	if [ -z "$COMPLETE" ]; then
 		FAILED=$((FAILED + 1))
 		say "stopped before the end"
@@ -109,12 +112,53 @@ no_rocksdb() { ! grep -n 'librocksdb-sys' Cargo.lock; }
 
 lint() { cargo clippy --release --locked --workspace --all-targets -- -D warnings; }
 
-# ended PID LOG: waits for a process of this script, shows what it wrote and ends as it did.
-ended() {
-	local code=0
-	wait "$1" || code=$?
-	cat "$2"
-	return "$code"
+# begin NAME FUNCTION: runs tests in the background, in a process group of their own.
+begin() {
+	set -m
+	# shellcheck disable=SC2030 # it counts for itself
+	(
+		trap - EXIT INT TERM
+		PASSED=0 FAILED=0
+		"$2"
+		echo "$PASSED $FAILED" >"$WORK/$1.counts"
+	) >"$WORK/$1.out" 2>&1 </dev/null &
+	GROUPS_PIDS[$1]=$!
+	set +m
+}
+
+# end NAME: waits for them, shows what they printed and counts them.
+end() {
+	local passed=0 failed=1
+	wait "${GROUPS_PIDS[$1]}" || true
+	unset "GROUPS_PIDS[$1]"
+	cat "$WORK/$1.out"
+	if [ -s "$WORK/$1.counts" ]; then read -r passed failed <"$WORK/$1.counts"; fi
+	# shellcheck disable=SC2031
+	PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed))
+}
+
+demo_and_javascript() {
+	section "Demo, beside everything else"
+	export M2M_DEMO_DIR=$DEMO
+	M2M_RPC_PORT=$(free_port 19944)
+	export M2M_RPC_PORT
+	check "the main job" scripts/demo.sh --keep
+
+	section "JavaScript client, on the demo's chain"
+	export M2M_URL=ws://127.0.0.1:$M2M_RPC_PORT M2M_HOME=$DEMO/home
+	M2M_DEVICE=$("$BIN/m2m" --json device show meter-008 | sed -n 's/.*"device":"\([^"]*\)".*/\1/p') || M2M_DEVICE=
+	export M2M_DEVICE
+	tests "JavaScript client" '^(#|ℹ) (pass|fail) ' 'pass [0-9]+' 'fail [0-9]+' node --test tests/js/*.test.mjs
+	stop_demo
+	section "JavaScript client: end"
+}
+
+networks() {
+	section "Spam"
+	check "what sponsors do not pay for is refused by the pool" env M2M_RPC_PORT="$(free_port 29944)" scripts/spam.sh
+	section "Four nodes"
+	tests "zombienet" '^[0-9]+ passed, [0-9]+ failed$' '[0-9]+ passed' '[0-9]+ failed' scripts/zombienet.sh test
+	section "Four nodes: end"
 }
 
 documentation() { RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --workspace --no-deps; }
@@ -131,6 +175,14 @@ check "shell scripts" shellcheck -x -P SCRIPTDIR scripts/*.sh .ci/run
 section "Build"
 build --all-targets
 
+if [ -z "$FAST" ]; then
+	export M2M_BUILT=yes
+	ensure_node
+	npm_install "$ROOT/tests/js"
+	begin demo demo_and_javascript
+	begin networks networks
+fi
+
 section "Rust tests"
 EXCLUDED=() SELECTED=() FEATURES=''
 for pallet in "${PALLETS[@]}"; do
@@ -146,34 +198,8 @@ if [ -z "$FAST" ]; then
 	check "lints" lint
 	check "documentation" documentation
 
-	ensure_node
-	npm_install "$ROOT/tests/js"
-	# The spam waits for blocks most of the time, beside the demo and what follows it.
-	SPAM_LOG=$WORK/spam.log
-	M2M_RPC_PORT=$(free_port 29944) scripts/spam.sh >"$SPAM_LOG" 2>&1 &
-	SPAM_PID=$!
-
-	section "Demo, beside a node under spam"
-	export M2M_DEMO_DIR=$WORK/demo
-	M2M_RPC_PORT=$(free_port 19944)
-	export M2M_RPC_PORT
-	check "the main job" scripts/demo.sh --keep
-	DEMO_PID=$(cat "$M2M_DEMO_DIR/node.pid" 2>/dev/null) || DEMO_PID=
-
-	section "JavaScript client"
-	export M2M_URL=ws://127.0.0.1:$M2M_RPC_PORT M2M_HOME=$M2M_DEMO_DIR/home
-	M2M_DEVICE=$("$BIN/m2m" --json device show meter-008 | sed -n 's/.*"device":"\([^"]*\)".*/\1/p') || M2M_DEVICE=
-	export M2M_DEVICE
-	tests "JavaScript client" '^(#|ℹ) (pass|fail) ' 'pass [0-9]+' 'fail [0-9]+' node --test tests/js/*.test.mjs
-	if [ -n "$DEMO_PID" ]; then kill "$DEMO_PID" 2>/dev/null || true; fi
-	unset M2M_URL M2M_HOME M2M_DEVICE
-
-	section "Spam"
-	check "what sponsors do not pay for is refused by the pool" ended "$SPAM_PID" "$SPAM_LOG"
-	SPAM_PID=
-
-	section "Four nodes"
-	tests "zombienet" '^[0-9]+ passed, [0-9]+ failed$' '[0-9]+ passed' '[0-9]+ failed' scripts/zombienet.sh test
+	end networks
+	end demo
 fi
 
 section "End"

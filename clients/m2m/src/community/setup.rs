@@ -197,7 +197,7 @@ pub(super) async fn set_up(
 
 	let slot_ms = u32::try_from(plan.slot.ms()).unwrap_or(u32::MAX);
 	let opening = devices.iter().flat_map(|device| {
-		Quantity::ALL.map(|quantity| {
+		Quantity::SETTLED.map(|quantity| {
 			let spec = StreamSpec {
 				cadence_ms: slot_ms,
 				period_ms: Some(slot_ms),
@@ -227,7 +227,7 @@ pub(super) async fn set_up(
 						Error::IncompatibleChain(format!("it reports no opened stream of {}", device.name))
 					})
 			};
-			let [import, export] = Quantity::ALL;
+			let [import, export] = Quantity::SETTLED;
 			let streams = [(import, opened(import)?), (export, opened(export)?)];
 			Ok(Meter { device, streams })
 		})

@@ -206,7 +206,7 @@ impl Neighbourhood {
 			for name in names {
 				let device = neighbourhood.device(name).id;
 				calls.push(Chain::transfer_call(&device, 10 * money::UNIT));
-				for quantity in Quantity::ALL {
+				for quantity in Quantity::SETTLED {
 					calls.push(telemetry::create_stream(&device, &spec(quantity)));
 				}
 			}
