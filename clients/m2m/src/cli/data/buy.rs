@@ -380,6 +380,7 @@ impl Trade<'_> {
 		}
 		self.note(format!("{why}: showing the evidence to the chain"));
 		let ended = self.buyer.dispute(&mut purchase, fault).await?;
+		check_in_time(&purchase, &why, &ended)?;
 		self.failed(&purchase, checks, &why, ended)
 	}
 
@@ -436,6 +437,17 @@ fn bad_delivery(purchase: &Purchase, why: String) -> Error {
 		why,
 		sale: format!("{:?}", purchase.sale()),
 		deadline: purchase.revealed.map_or(0, |(_, deadline)| deadline),
+	}
+}
+
+/// Fails if the seller was paid before the evidence was shown. The purchase stays, with what of it does open.
+fn check_in_time(purchase: &Purchase, why: &str, ended: &Ended) -> Result<()> {
+	match ended.ending {
+		Ending::Settled { .. } => Err(Error::Unknown(format!(
+			"{why}; but the seller is paid, because the time for evidence ended with block {}",
+			purchase.revealed.map_or(0, |(_, deadline)| deadline)
+		))),
+		_ => Ok(()),
 	}
 }
 
@@ -530,7 +542,11 @@ pub async fn verify(context: &Context, arguments: Purchased) -> Result<()> {
 			"not all of it is downloaded: go on with `m2m data buy --resume`".into(),
 		));
 	}
-	buyer.check_delivery(&purchase)?;
+	buyer.check_delivery(&purchase).map_err(|error| match error {
+		// It was whole when it came.
+		Error::OfferRefused { why, .. } => Error::Store(format!("the stored purchase is damaged: {why}")),
+		error => error,
+	})?;
 	let mut text = format!(
 		"  ok  delivery     the {} sealed readings are those under {} anchors that the seller signed for\n",
 		purchase.terms().leaves,
@@ -589,10 +605,10 @@ pub async fn dispute(context: &Context, arguments: Purchased) -> Result<()> {
 				.into(),
 		));
 	};
-	context
-		.output
-		.note(buyer::describe_fault(&purchase, &opening, fault));
+	let why = buyer::describe_fault(&purchase, &opening, fault);
+	context.output.note(&why);
 	let ended = buyer.dispute(&mut purchase, fault).await?;
+	check_in_time(&purchase, &why, &ended)?;
 	finish(context, &held, &purchase, &ended)
 }
 
