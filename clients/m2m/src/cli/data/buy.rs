@@ -237,6 +237,26 @@ impl Trade<'_> {
 		self.context.output.note(text);
 	}
 
+	/// Fails if the same was bought before and is not delivered yet: to ask anew would be to pay twice.
+	fn check_not_begun(&self, order: &Order, account: &AccountId) -> Result<()> {
+		let begun = self.buyer.purchases.all()?.into_iter().find(|purchase| {
+			purchase.genesis == *self.buyer.chain.genesis()
+				&& purchase.terms().buyer == *account
+				&& purchase.listing() == order.listing
+				&& (purchase.from, purchase.until) == (order.from, order.until)
+				&& purchase.checked
+				&& !purchase.written
+		});
+		match begun {
+			None => Ok(()),
+			Some(purchase) => Err(Error::Usage(format!(
+				"you are buying these readings already ({}): go on with `m2m data buy --resume {:?}`",
+				purchase.state(),
+				purchase.sale()
+			))),
+		}
+	}
+
 	async fn run(&self, arguments: &Buy, account: &AccountId) -> Result<()> {
 		let chain = self.buyer.chain;
 		let out = arguments
@@ -257,6 +277,7 @@ impl Trade<'_> {
 			}
 			None => {
 				let order = arguments.wanted.order(out)?;
+				self.check_not_begun(&order, account)?;
 				arguments.wanted.check_device(self.context, chain, &order).await?;
 				let (purchase, found) = buyer::quote(chain, account, &order).await?;
 				self.note(check_lines(&found));
@@ -607,7 +628,9 @@ pub async fn dispute(context: &Context, arguments: Purchased) -> Result<()> {
 	};
 	let why = buyer::describe_fault(&purchase, &opening, fault);
 	context.output.note(&why);
-	let ended = buyer.dispute(&mut purchase, fault).await?;
+	let ended = buyer.dispute(&mut purchase, fault).await;
+	bar.finish();
+	let ended = ended?;
 	check_in_time(&purchase, &why, &ended)?;
 	finish(context, &held, &purchase, &ended)
 }
@@ -622,8 +645,9 @@ pub async fn accept(context: &Context, arguments: Purchased, rating: u8) -> Resu
 				.into(),
 		));
 	}
-	let ended = held.buyer(&bar).accept(&mut purchase, rating).await?;
-	finish(context, &held, &purchase, &ended)
+	let ended = held.buyer(&bar).accept(&mut purchase, rating).await;
+	bar.finish();
+	finish(context, &held, &purchase, &ended?)
 }
 
 pub async fn refund(context: &Context, arguments: Purchased) -> Result<()> {
@@ -633,8 +657,9 @@ pub async fn refund(context: &Context, arguments: Purchased) -> Result<()> {
 		let held = Held::find(context, &arguments).await?;
 		let bar = Bar::new(context.output);
 		let mut purchase = held.purchase.clone();
-		let ended = held.buyer(&bar).refund(&mut purchase).await?;
-		return finish(context, &held, &purchase, &ended);
+		let ended = held.buyer(&bar).refund(&mut purchase).await;
+		bar.finish();
+		return finish(context, &held, &purchase, &ended?);
 	};
 	// Somebody else's purchase, or one whose home folder is lost.
 	refund_for(context, &arguments.buyer, sale).await
