@@ -19,7 +19,7 @@ use m2m::{
 	time,
 };
 use m2m_device::AccountId;
-use m2m_fair_exchange::{ListingId, SaleId};
+use m2m_fair_exchange::{ListingId, SaleId, market::Price};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub struct Wanted {
 		required_unless_present = "resume"
 	)]
 	to: Option<String>,
-	/// Refuse to pay more, in M2M
+	/// Refuse to pay more, in M2M; needed to buy where readings are sold by the piece
 	#[arg(long, value_name = "M2M")]
 	max_price: Option<String>,
 	/// Buy although there are fewer readings than the stream's cadence promises
@@ -130,6 +130,29 @@ impl Wanted {
 			)));
 		}
 		Ok(())
+	}
+}
+
+/// Fails if the seller alone would say how much is paid: under a price for each reading, by how many it offers.
+async fn check_limit(chain: &Chain, order: &Order, purchase: &Purchase) -> Result<()> {
+	if order.max_price.is_some() {
+		return Ok(());
+	}
+	let terms = purchase.terms();
+	// If it changes after this, the terms are of an old version and are not bought.
+	let listing = chain
+		.finalized()
+		.await?
+		.listing(chain, terms.listing)
+		.await?
+		.ok_or_else(|| super::no_listing(terms.listing))?;
+	match listing.spec.price {
+		Price::PerSale(_) => Ok(()),
+		Price::PerReading(_) => Err(Error::Usage(format!(
+			"the listing has a price for each reading, and {} of them, for {} M2M, are offered for that time: say with --max-price what you pay at most",
+			terms.leaves,
+			money::format(terms.price)
+		))),
 	}
 }
 
@@ -280,6 +303,7 @@ impl Trade<'_> {
 				self.check_not_begun(&order, account)?;
 				arguments.wanted.check_device(self.context, chain, &order).await?;
 				let (purchase, found) = buyer::quote(chain, account, &order).await?;
+				check_limit(chain, &order, &purchase).await?;
 				self.note(check_lines(&found));
 				checks.extend(found);
 				purchase
