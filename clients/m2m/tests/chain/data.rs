@@ -11,8 +11,9 @@ use m2m::{
 	chain::{Chain, data, telemetry::Quantity},
 	data::{
 		buyer::{self, Buyer, Order, Seen},
-		goods::Source,
+		goods::{Answer, Source},
 		market::OnChain,
+		protocol::{AnchorChunk, Health, LEAF_BYTES, Quote, QuoteRequest},
 		purchases::{Purchase, Purchases},
 		seller::Seller,
 		service::{self, Limits},
@@ -25,7 +26,7 @@ use m2m::{
 };
 use m2m_device::{AccountId, UnixMs};
 use m2m_fair_exchange::{
-	Claims, SaleEvidence,
+	Claims, SaleEvidence, SaleId,
 	market::{ListingSpec, Payout, Price},
 };
 use serde_json::Value;
@@ -38,7 +39,7 @@ use std::{
 	os::unix::fs::PermissionsExt,
 	path::{Path, PathBuf},
 	process::{Child, Output},
-	sync::Arc,
+	sync::{Arc, Mutex},
 	thread,
 	time::{Duration, Instant},
 };
@@ -83,6 +84,49 @@ struct Customer<'a> {
 	home: PathBuf,
 	key: String,
 	address: String,
+}
+
+/// What is changed in a delivery: its anchors or its leaves.
+#[derive(Clone, Copy)]
+struct Lie {
+	anchors: fn(&mut AnchorChunk),
+	leaves: fn(&mut Vec<u8>),
+}
+
+const TRUTH: Lie = Lie {
+	anchors: |_| {},
+	leaves: |_| {},
+};
+
+/// A seller that makes honest offers, and delivers what it likes.
+#[derive(Clone)]
+struct Liar {
+	seller: Arc<Seller<OnChain>>,
+	lie: Arc<Mutex<Lie>>,
+}
+
+impl service::Offers for Liar {
+	fn health(&self) -> Health {
+		self.seller.health()
+	}
+
+	async fn quote(&self, request: QuoteRequest) -> Answer<Quote> {
+		self.seller.quote(request).await
+	}
+
+	async fn anchors(&self, sale: SaleId, chunk: u32) -> Answer<AnchorChunk> {
+		let mut chunk = self.seller.anchors(sale, chunk).await?;
+		let lie = *self.lie.lock().unwrap();
+		(lie.anchors)(&mut chunk);
+		Ok(chunk)
+	}
+
+	async fn leaves(&self, sale: SaleId, chunk: u32) -> Answer<Vec<u8>> {
+		let mut leaves = self.seller.leaves(sale, chunk).await?;
+		let lie = *self.lie.lock().unwrap();
+		(lie.leaves)(&mut leaves);
+		Ok(leaves)
+	}
 }
 
 /// A service that is killed when it goes out of scope.
@@ -595,6 +639,73 @@ fn a_cheating_seller_is_convicted_and_the_money_comes_back(stall: &Stall, custom
 	assert!(before < free && free < before + COVER, "{before} {free}");
 }
 
+fn a_false_delivery_is_refused_by_name_before_anything_is_paid(stall: &Stall, customer: &Customer) {
+	let runtime = runtime();
+	let lie = Arc::new(Mutex::new(TRUTH));
+	let liar = Liar {
+		seller: stall.seller(&runtime),
+		lie: Arc::clone(&lie),
+	};
+	stall.answer_with(&runtime, liar);
+	let chain = stall.fair.chain(&runtime);
+	let key = customer.key();
+	let purchases = Purchases::new(&customer.home);
+	let buyer = Buyer {
+		chain: &chain,
+		key: &key,
+		purchases: &purchases,
+		progress: &(),
+	};
+	let order = Order {
+		listing: stall.listing,
+		from: time::parse_date(DATE).unwrap(),
+		until: time::parse_date(NEXT_DATE).unwrap(),
+		max_price: None,
+		allow_gaps: false,
+		out: None,
+	};
+	let (offered, _) = runtime
+		.block_on(buyer::quote(&chain, &key.account(), &order))
+		.unwrap();
+	let anchors = |anchors: fn(&mut AnchorChunk)| Lie { anchors, ..TRUTH };
+	let leaves = |leaves: fn(&mut Vec<u8>)| Lie { leaves, ..TRUTH };
+	let lies: [(Lie, &str); 10] = [
+		// An anchor that the chain does not have, none at all, and one of another stream.
+		(
+			anchors(|chunk| chunk.proofs[3].anchor.data_root.0[0] ^= 1),
+			"NotRecorded",
+		),
+		(anchors(|chunk| chunk.proofs.truncate(5)), "AnchorsMissing"),
+		(anchors(|chunk| chunk.proofs[0].stream += 1), "ForeignAnchor"),
+		(anchors(|chunk| chunk.proofs.swap(1, 2)), "AnchorsLeftOut"),
+		// A block that is not this chain's, and one that is not there yet.
+		(anchors(|chunk| chunk.hash.0[0] ^= 1), "OtherBlock"),
+		(anchors(|chunk| chunk.block += 1_000), "NotFinalized"),
+		// Two leaves in the place of each other, another ciphertext, too few leaves, and a part of one.
+		(
+			leaves(|bytes| bytes[..2 * LEAF_BYTES].rotate_left(LEAF_BYTES)),
+			"NotAnchored",
+		),
+		(leaves(|bytes| bytes[0] ^= 1), "SaleRoot"),
+		(leaves(|bytes| bytes.truncate(9 * LEAF_BYTES)), "Incomplete"),
+		(leaves(|bytes| bytes.truncate(LEAF_BYTES + 1)), "Unreadable"),
+	];
+	for (told, expected) in lies {
+		*lie.lock().unwrap() = told;
+		match runtime.block_on(buyer.download_and_check(&mut offered.clone())) {
+			Err(Error::OfferRefused { fault, .. }) => assert_eq!(fault, expected),
+			Err(error) => panic!("{expected}: {error}"),
+			Ok(_) => panic!("{expected} was not noticed"),
+		}
+		assert!(purchases.all().unwrap().is_empty(), "it is forgotten");
+	}
+	*lie.lock().unwrap() = TRUTH;
+	let mut purchase = offered.clone();
+	runtime.block_on(buyer.download_and_check(&mut purchase)).unwrap();
+	assert!(purchase.checked);
+	assert!(customer.money() == (10 * money::UNIT, 0), "nothing was paid");
+}
+
 fn a_silent_seller_gives_the_money_back(stall: &Stall, customer: &Customer) {
 	// It offers and delivers, and never looks at the chain again.
 	let silent = || {
@@ -826,7 +937,15 @@ fn a_sale_survives_restarts_of_both_sides(stall: &Stall, customer: &Customer) {
 #[test]
 fn sales_between_two_programs_end_as_the_chain_says() {
 	let fair = Fair::open();
-	let mut stalls = fair.stalls(["honest", "cheating", "silent", "patient", "disputed", "restarted"]);
+	let mut stalls = fair.stalls([
+		"honest",
+		"cheating",
+		"lying",
+		"silent",
+		"patient",
+		"disputed",
+		"restarted",
+	]);
 	let home = fair.setup.home();
 	let pass = fair.setup.file("passphrase");
 	let owner = fair.setup.owner.as_str();
@@ -872,11 +991,15 @@ fn sales_between_two_programs_end_as_the_chain_says() {
 	}
 
 	type Story = fn(&Stall, &Customer);
-	let stories: [(&str, Story); 6] = [
+	let stories: [(&str, Story); 7] = [
 		("honest sale", an_honest_sale_delivers_what_was_anchored),
 		(
 			"cheating seller",
 			a_cheating_seller_is_convicted_and_the_money_comes_back,
+		),
+		(
+			"false delivery",
+			a_false_delivery_is_refused_by_name_before_anything_is_paid,
 		),
 		("silent seller", a_silent_seller_gives_the_money_back),
 		("silent buyer", an_honest_seller_is_paid_by_a_silent_buyer),
@@ -911,7 +1034,7 @@ fn sales_between_two_programs_end_as_the_chain_says() {
 	assert_eq!(record["rating"], "4.0");
 	assert_eq!(amount(&record["volume"]), 4 * PRICE);
 	assert_eq!(amount(&record["bond"]), 20 * money::UNIT - 4 * COVER - 2 * PRICE);
-	assert_eq!(record["listings"].as_array().unwrap().len(), 5);
+	assert_eq!(record["listings"].as_array().unwrap().len(), 6);
 
 	// A change makes another version; a withdrawn listing is gone; a released bond waits.
 	let number = first.to_string();
