@@ -140,11 +140,15 @@ pub async fn run(context: &Context, arguments: Serve) -> Result<()> {
 		),
 		json!({ "endpoint": format!("http://{address}"), "listings": listings }),
 	);
-	let watching = tokio::spawn({
+	let mut watching = tokio::spawn({
 		let seller = Arc::clone(&seller);
 		async move { seller.watch().await }
 	});
-	let served = service::serve(listener, seller, Limits::default(), journal(), stop).await;
+	let served = tokio::select! {
+		served = service::serve(listener, seller, Limits::default(), journal(), stop) => served,
+		// Only a fault ends it. To go on selling would be to lose price and cover of each sale.
+		ended = &mut watching => Err(Error::Store(format!("sales are not followed any more: {ended:?}"))),
+	};
 	watching.abort();
 	served
 }
