@@ -198,7 +198,7 @@ in_home city data list --area u28
 step "A city service buys two days of readings" "It gets the readings sealed, checks all of them against the finalized chain, pays, gets the key and opens them. No gateway and no seller is trusted."
 next_day=$(date -u -d "$DATE + 1 day" +%F)
 in_home city data buy --listing 0 --from "$DATE" --to "$next_day" --buyer "$DIR/city.json" --out "$DIR/first.csv" --max-price 2 --rating 5
-in_home city data buy --listing 1 --from "$DATE" --to "$next_day" --buyer "$DIR/city.json" --out "$DIR/second.csv" --rating 4
+in_home city data buy --listing 1 --from "$DATE" --to "$next_day" --buyer "$DIR/city.json" --out "$DIR/second.csv" --max-price 2 --rating 4
 head -4 "$DIR/first.csv"
 # The bought minutes of each quarter of an hour are what the published file has for it.
 awk -F, -v meter=meter-001 -v date="$DATE" '
@@ -211,7 +211,7 @@ awk -F, -v meter=meter-001 -v date="$DATE" '
 
 step "Mallory cheats" "She signs for 1,440 readings, of which one is another than her meter anchored. Nobody can see that before the key is known. The city's client finds it when it opens them, shows the chain one Merkle path, and has its money back with a compensation."
 code=0
-in_home city data buy --listing 2 --from "$HOMES_DATE" --to "$(date -u -d "$HOMES_DATE + 1 day" +%F)" --buyer "$DIR/city.json" --out "$DIR/third.csv" 2>&1 || code=$?
+in_home city data buy --listing 2 --from "$HOMES_DATE" --to "$(date -u -d "$HOMES_DATE + 1 day" +%F)" --buyer "$DIR/city.json" --out "$DIR/third.csv" --max-price 2 2>&1 || code=$?
 [ "$code" -eq "$SALE_FAILED" ] || die "the cheating seller was not convicted (exit code $code instead of $SALE_FAILED)"
 [ ! -e "$DIR/third.csv" ] || die "there is a file of readings that are not the anchored ones"
 echo "(exit code $code, as it should be: the seller is convicted)"

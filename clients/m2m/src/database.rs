@@ -97,3 +97,49 @@ impl Database {
 		})
 	}
 }
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use std::os::unix::fs::PermissionsExt;
+
+	const THINGS: Bytes = TableDefinition::new("things");
+
+	#[test]
+	fn a_file_is_its_owners_and_of_one_process_at_a_time() {
+		let home = tempfile::tempdir().unwrap();
+		let home = home.path().join("home");
+		let first = Database::open(&home, "things.redb", &[THINGS]).unwrap();
+		let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+		assert_eq!((mode(&home), mode(first.path())), (0o700, 0o600));
+		first.put(THINGS, b"one", &1u32).unwrap();
+		let busy = Database::open(&home, "things.redb", &[THINGS]).err();
+		assert!(matches!(busy, Some(Error::StoreBusy(_))));
+		drop(first);
+		let second = Database::open(&home, "things.redb", &[THINGS]).unwrap();
+		assert_eq!(second.get(THINGS, b"one").unwrap(), Some(1u32));
+	}
+
+	#[test]
+	fn a_change_that_fails_half_way_changes_nothing() {
+		let home = tempfile::tempdir().unwrap();
+		let database = Database::open(home.path(), "things.redb", &[THINGS]).unwrap();
+		let failed: Result<()> = database.write(|transaction| {
+			let mut table = transaction.open_table(THINGS).map_err(fault)?;
+			table.insert(&b"one"[..], &b"1"[..]).map_err(fault)?;
+			Err(Error::Store("something is wrong".into()))
+		});
+		assert!(failed.is_err());
+		assert_eq!(database.get::<u8>(THINGS, b"one").unwrap(), None);
+	}
+
+	#[test]
+	fn a_value_that_cannot_be_read_is_called_damaged() {
+		let home = tempfile::tempdir().unwrap();
+		let database = Database::open(home.path(), "things.redb", &[THINGS]).unwrap();
+		database.put(THINGS, b"one", &1u8).unwrap();
+		let error = database.get::<u32>(THINGS, b"one").unwrap_err();
+		assert_eq!((error.name(), error.exit_code()), ("Store", 7));
+		assert!(error.to_string().contains("damaged"), "{error}");
+	}
+}

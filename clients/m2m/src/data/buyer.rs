@@ -5,7 +5,7 @@
 
 use crate::{
 	Error, Result,
-	chain::{Block, Chain, Included, data, data::Ending, hint},
+	chain::{Block, Chain, Included, RawEvent, data, data::Ending, hint},
 	commitment,
 	data::{
 		check::{self, BrokenClaim, Recorded, Wanted},
@@ -483,6 +483,7 @@ impl Buyer<'_> {
 	}
 
 	/// Buys, if it was not bought before: the price is held on the buyer's account. Returns the fee, if one was paid.
+	/// An offer that expired before anybody bought is forgotten.
 	pub async fn pay(&self, purchase: &mut Purchase) -> Result<Option<u128>> {
 		let (sale, expires) = (purchase.sale(), purchase.terms().expires);
 		let view = View::read(self.chain, purchase.listing()).await;
@@ -490,6 +491,16 @@ impl Buyer<'_> {
 		if block.sale(self.chain, &sale, expires).await?.is_some() {
 			self.bought(purchase, block.number)?;
 			return Ok(None);
+		}
+		if block.number > expires {
+			// An earlier attempt may have got through, and its sale may be over by now.
+			if let Some(number) = self.bought_before(purchase).await? {
+				self.bought(purchase, number)?;
+				return Ok(None);
+			}
+			self.purchases.remove(&sale)?;
+			let now = block.number;
+			return Err(check::TermsFault::Expired { expires, now }.into());
 		}
 		// What was true when it was offered may have changed.
 		view?.check(self.chain, purchase, purchase.listing(), None)?;
@@ -505,6 +516,37 @@ impl Buyer<'_> {
 				Ok(None)
 			}
 			Err(error) => Err(error),
+		}
+	}
+
+	/// The block in which these terms, which have expired, were bought.
+	async fn bought_before(&self, purchase: &Purchase) -> Result<Option<u32>> {
+		let (sale, from, until) = (purchase.sale(), purchase.quoted_in, purchase.terms().expires);
+		self.progress.stage(
+			"looking for the purchase in past blocks",
+			until.saturating_sub(from).into(),
+		);
+		for number in from..=until {
+			let (_, events) = self.past(number).await?;
+			if data::purchases(&events)?.contains(&sale) {
+				return Ok(Some(number));
+			}
+			self.progress.advance(1);
+		}
+		Ok(None)
+	}
+
+	/// A finalized block and what happened in it.
+	async fn past(&self, number: u32) -> Result<(Block, Vec<RawEvent>)> {
+		let read = match self.chain.block(number).await {
+			Ok(block) => block.events(self.chain).await.map(|events| (block, events)),
+			Err(error) => Err(error),
+		};
+		match read {
+			Err(Error::Node(_)) => Err(Error::Unknown(format!(
+				"if it was bought, the sale is over, and this node does not have block {number} any more, which may say how: name one that keeps all blocks with --url"
+			))),
+			read => read,
 		}
 	}
 
@@ -575,18 +617,7 @@ impl Buyer<'_> {
 			until.saturating_sub(from).into(),
 		);
 		for number in from..=until {
-			let events = match self.chain.block(number).await {
-				Ok(block) => block.events(self.chain).await.map(|events| (block, events)),
-				Err(error) => Err(error),
-			};
-			let (block, events) = match events {
-				Err(Error::Node(_)) => {
-					return Err(Error::Unknown(format!(
-						"the sale is over, and this node does not have block {number} any more, which may say how: name one that keeps all blocks with --url"
-					)));
-				}
-				events => events?,
-			};
+			let (block, events) = self.past(number).await?;
 			if let Some(revealed) = data::revealed(&events, &sale)? {
 				purchase.revealed = Some(revealed);
 			}
@@ -611,7 +642,23 @@ impl Buyer<'_> {
 		open(purchase, &leaves)
 	}
 
-	/// Shows the chain what is wrong with a sale. The seller is convicted, and the money comes back.
+	/// How a sale ended, if it did: an earlier attempt may have got through without this side hearing of it, or the
+	/// seller may have been paid meanwhile. No fee is paid to learn that.
+	async fn ended_before(&self, purchase: &mut Purchase) -> Result<Option<Ended>> {
+		if purchase.ending.is_none() {
+			let block = self.chain.finalized().await?;
+			let expires = purchase.terms().expires;
+			let status = block.sale(self.chain, &purchase.sale(), expires).await?;
+			if !matches!(status, Some(SaleStatus::Open(_))) {
+				self.look_back(purchase, block.number).await?;
+			}
+		}
+		let ending = purchase.ending.clone();
+		Ok(ending.map(|ending| Ended { ending, fee: 0 }))
+	}
+
+	/// Shows the chain what is wrong with a sale. The seller is convicted, and the money comes back, unless the sale
+	/// is over: then the ending says how.
 	pub async fn dispute(&self, purchase: &mut Purchase, fault: &Fault) -> Result<Ended> {
 		let sale = purchase.sale();
 		let leaves = self.purchases.leaves(&sale)?;
@@ -619,12 +666,18 @@ impl Buyer<'_> {
 			Accusation::Leaf(evidence) => data::prove_bad_leaf(&sale, &evidence),
 			Accusation::Claim(evidence) => data::prove_bad_claim(&sale, &evidence),
 		};
+		if let Some(ended) = self.ended_before(purchase).await? {
+			return Ok(ended);
+		}
 		let included = self.chain.submit_repeatable(self.key, &call).await?;
 		self.end(purchase, call.title(), included)
 	}
 
 	/// Takes the money back after the key did not come in time.
 	pub async fn refund(&self, purchase: &mut Purchase) -> Result<Ended> {
+		if let Some(ended) = self.ended_before(purchase).await? {
+			return Ok(ended);
+		}
 		let call = data::refund(&[purchase.sale()]);
 		let included = self.chain.submit_repeatable(self.key, &call).await?;
 		self.end(purchase, call.title(), included)
@@ -632,6 +685,9 @@ impl Buyer<'_> {
 
 	/// Pays the seller at once, with a rating.
 	pub async fn accept(&self, purchase: &mut Purchase, rating: u8) -> Result<Ended> {
+		if let Some(ended) = self.ended_before(purchase).await? {
+			return Ok(ended);
+		}
 		let call = data::accept(None, &purchase.sale(), rating);
 		let included = self.chain.submit_repeatable(self.key, &call).await?;
 		self.end(purchase, call.title(), included)
@@ -685,7 +741,7 @@ pub fn sweep(purchases: &Purchases, genesis: &[u8; 32], finalized: u32) -> Resul
 pub struct Ended {
 	/// How.
 	pub ending: Ending,
-	/// In smallest units.
+	/// In smallest units; none if it had ended before.
 	pub fee: u128,
 }
 

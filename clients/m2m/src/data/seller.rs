@@ -653,6 +653,8 @@ impl<M: Market> Seller<M> {
 						(open.bought, open.late) = (true, late);
 					}
 					if !sale.bought {
+						// From now on the chain counts its cover; what was read before does not.
+						held(&self.desk).standings.clear();
 						(self.journal)(&format!("sale {id:?} was bought"));
 					}
 					if late && !sale.late {

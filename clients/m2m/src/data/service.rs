@@ -41,7 +41,7 @@ use std::{
 };
 use tokio::{
 	net::{TcpListener, TcpStream},
-	sync::Semaphore,
+	sync::{OwnedSemaphorePermit, Semaphore},
 	time::timeout,
 };
 
@@ -154,7 +154,7 @@ struct Service<O> {
 	quotes_of_peers: DefaultKeyedRateLimiter<IpAddr>,
 	requests_of_peers: DefaultKeyedRateLimiter<IpAddr>,
 	quotes: DefaultDirectRateLimiter,
-	turns: Semaphore,
+	turns: Arc<Semaphore>,
 	/// Open connections of each peer.
 	peers: Mutex<BTreeMap<IpAddr, usize>>,
 }
@@ -196,7 +196,7 @@ pub async fn serve<O: Offers>(
 		quotes_of_peers: RateLimiter::keyed(quota(limits.quotes_per_peer)),
 		requests_of_peers: RateLimiter::keyed(quota(limits.requests_per_peer)),
 		quotes: RateLimiter::direct(quota(limits.quotes)),
-		turns: Semaphore::new(limits.at_once),
+		turns: Arc::new(Semaphore::new(limits.at_once)),
 		peers: Mutex::default(),
 		limits,
 	});
@@ -304,14 +304,32 @@ impl<O: Offers> Service<O> {
 	}
 
 	/// Waits for a turn at what takes long.
-	async fn turn(&self) -> Answer<tokio::sync::SemaphorePermit<'_>> {
-		match timeout(self.limits.patience, self.turns.acquire()).await {
+	async fn turn(&self) -> Answer<OwnedSemaphorePermit> {
+		let turns = Arc::clone(&self.turns);
+		match timeout(self.limits.patience, turns.acquire_owned()).await {
 			Ok(Ok(turn)) => Ok(turn),
 			_ => Err(Refused::for_now(
 				Refusal::Busy,
 				"the seller has too much to do: ask again in a moment",
 				2,
 			)),
+		}
+	}
+
+	/// Waits for a turn and works. A peer that hangs up ends neither: the turn is over when the work is, so that no
+	/// more is done at once than there are turns.
+	async fn work<T: Send + 'static>(
+		&self,
+		work: impl Future<Output = Answer<T>> + Send + 'static,
+	) -> Answer<T> {
+		let turn = self.turn().await?;
+		let worked = tokio::spawn(async move {
+			let _turn = turn;
+			work.await
+		});
+		match worked.await {
+			Ok(answer) => answer,
+			Err(error) => Err(Error::Store(format!("an answer was not finished: {error}")).into()),
 		}
 	}
 
@@ -359,8 +377,9 @@ impl<O: Offers> Service<O> {
 					format!("the request cannot be read: {error}"),
 				)
 			})?;
-			let _turn = self.turn().await?;
-			return json(&self.offers.quote(request).await?);
+			let offers = self.offers.clone();
+			let quote = self.work(async move { offers.quote(request).await }).await?;
+			return json(&quote);
 		}
 		let (sale, kind, chunk) = delivery(&path).ok_or_else(|| {
 			Refused::new(
@@ -368,12 +387,14 @@ impl<O: Offers> Service<O> {
 				"there is nothing at this path: see /v1/health, /v1/quote, /v1/delivery/{sale}/leaves/{chunk}",
 			)
 		})?;
-		let _turn = self.turn().await?;
-		let content = match kind {
-			Part::Anchors => self.offers.anchors(sale, chunk).await?.encode(),
-			Part::Leaves => self.offers.leaves(sale, chunk).await?,
-		};
-		Ok((BINARY, content))
+		let offers = self.offers.clone();
+		let content = self.work(async move {
+			match kind {
+				Part::Anchors => Ok(offers.anchors(sale, chunk).await?.encode()),
+				Part::Leaves => offers.leaves(sale, chunk).await,
+			}
+		});
+		Ok((BINARY, content.await?))
 	}
 }
 

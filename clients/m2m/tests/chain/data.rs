@@ -11,8 +11,9 @@ use m2m::{
 	chain::{Chain, data, telemetry::Quantity},
 	data::{
 		buyer::{self, Buyer, Order, Seen},
-		goods::Source,
+		goods::{Answer, Source},
 		market::OnChain,
+		protocol::{AnchorChunk, Health, LEAF_BYTES, Quote, QuoteRequest},
 		purchases::{Purchase, Purchases},
 		seller::Seller,
 		service::{self, Limits},
@@ -25,7 +26,7 @@ use m2m::{
 };
 use m2m_device::{AccountId, UnixMs};
 use m2m_fair_exchange::{
-	Claims, SaleEvidence,
+	Claims, SaleEvidence, SaleId,
 	market::{ListingSpec, Payout, Price},
 };
 use serde_json::Value;
@@ -38,7 +39,7 @@ use std::{
 	os::unix::fs::PermissionsExt,
 	path::{Path, PathBuf},
 	process::{Child, Output},
-	sync::Arc,
+	sync::{Arc, Mutex},
 	thread,
 	time::{Duration, Instant},
 };
@@ -83,6 +84,49 @@ struct Customer<'a> {
 	home: PathBuf,
 	key: String,
 	address: String,
+}
+
+/// What is changed in a delivery: its anchors or its leaves.
+#[derive(Clone, Copy)]
+struct Lie {
+	anchors: fn(&mut AnchorChunk),
+	leaves: fn(&mut Vec<u8>),
+}
+
+const TRUTH: Lie = Lie {
+	anchors: |_| {},
+	leaves: |_| {},
+};
+
+/// A seller that makes honest offers, and delivers what it likes.
+#[derive(Clone)]
+struct Liar {
+	seller: Arc<Seller<OnChain>>,
+	lie: Arc<Mutex<Lie>>,
+}
+
+impl service::Offers for Liar {
+	fn health(&self) -> Health {
+		self.seller.health()
+	}
+
+	async fn quote(&self, request: QuoteRequest) -> Answer<Quote> {
+		self.seller.quote(request).await
+	}
+
+	async fn anchors(&self, sale: SaleId, chunk: u32) -> Answer<AnchorChunk> {
+		let mut chunk = self.seller.anchors(sale, chunk).await?;
+		let lie = *self.lie.lock().unwrap();
+		(lie.anchors)(&mut chunk);
+		Ok(chunk)
+	}
+
+	async fn leaves(&self, sale: SaleId, chunk: u32) -> Answer<Vec<u8>> {
+		let mut leaves = self.seller.leaves(sale, chunk).await?;
+		let lie = *self.lie.lock().unwrap();
+		(lie.leaves)(&mut leaves);
+		Ok(leaves)
+	}
 }
 
 /// A service that is killed when it goes out of scope.
@@ -387,6 +431,14 @@ impl Customer<'_> {
 			String::from_utf8_lossy(&output.stderr),
 			stall.log()
 		);
+		let told = String::from_utf8_lossy(&output.stderr);
+		for stage in [
+			"checking anchors against the finalized chain",
+			"downloading sealed readings",
+		] {
+			assert!(told.contains(stage), "no progress is shown: {told}");
+		}
+		assert!(told.contains(&format!("({MINUTES_OF_DAY})")), "{told}");
 		self.check_readings();
 		serde_json::from_slice(&output.stdout).unwrap()
 	}
@@ -401,6 +453,16 @@ impl Customer<'_> {
 	fn ok(&self, arguments: &[String]) -> Value {
 		let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
 		self.fair.node.ok(&self.home, &arguments)
+	}
+
+	fn fails(&self, arguments: &[String], code: i32, name: &str) -> String {
+		let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+		self.fair.node.fails(&self.home, &arguments, code, name)
+	}
+
+	/// Sales that are under way, as this customer's home folder knows them.
+	fn purchases(&self) -> Value {
+		self.fair.node.ok(&self.home, &["data", "purchases"])
 	}
 
 	/// Free money, and money on hold.
@@ -540,6 +602,24 @@ fn a_cheating_seller_is_convicted_and_the_money_comes_back(stall: &Stall, custom
 	};
 	stall.answer_with(&runtime, cheat);
 	runtime.spawn(async move { seller.watch().await });
+	// Who wants to decide for itself is told what is wrong, and convicts the seller by a command.
+	let output = customer.buy(stall.listing, &["--no-dispute", "--rating", "5"]);
+	let error = error_of(&output);
+	assert_eq!(output.status.code(), Some(5), "{error}\n{}", stall.log());
+	assert_eq!(error["error"], "BadDelivery", "{error}");
+	let sale = text(&customer.purchases()[0]["sale"]).to_owned();
+	assert!(text(&error["message"]).contains(&sale), "{error}");
+	assert_eq!(customer.money().1, PRICE);
+	let message = customer.fails(&customer.with("verify", &sale, &[]), 5, "BadDelivery");
+	assert!(message.contains("reading 777"), "{message}");
+	let message = customer.fails(&customer.with("accept", &sale, &["--rating", "5"]), 2, "Usage");
+	assert!(message.contains("not written"), "{message}");
+	let disputed = customer.ok(&customer.with("dispute", &sale, &[]));
+	assert_eq!(disputed["ending"]["outcome"], "convicted", "{disputed}");
+	assert_eq!(customer.purchases(), serde_json::json!([]));
+	assert_eq!(customer.money().1, 0);
+
+	// By default the client does it by itself.
 	let before = customer.money().0;
 	let (error, report) = failed(&customer.buy(stall.listing, &["--rating", "5"]), stall);
 	let message = text(&error["message"]);
@@ -559,11 +639,109 @@ fn a_cheating_seller_is_convicted_and_the_money_comes_back(stall: &Stall, custom
 	assert!(before < free && free < before + COVER, "{before} {free}");
 }
 
-fn a_silent_seller_gives_the_money_back(stall: &Stall, customer: &Customer) {
+fn a_false_delivery_is_refused_by_name_before_anything_is_paid(stall: &Stall, customer: &Customer) {
 	let runtime = runtime();
+	let lie = Arc::new(Mutex::new(TRUTH));
+	let liar = Liar {
+		seller: stall.seller(&runtime),
+		lie: Arc::clone(&lie),
+	};
+	stall.answer_with(&runtime, liar);
+	let chain = stall.fair.chain(&runtime);
+	let key = customer.key();
+	let purchases = Purchases::new(&customer.home);
+	let buyer = Buyer {
+		chain: &chain,
+		key: &key,
+		purchases: &purchases,
+		progress: &(),
+	};
+	let order = Order {
+		listing: stall.listing,
+		from: time::parse_date(DATE).unwrap(),
+		until: time::parse_date(NEXT_DATE).unwrap(),
+		max_price: None,
+		allow_gaps: false,
+		out: None,
+	};
+	let (offered, _) = runtime
+		.block_on(buyer::quote(&chain, &key.account(), &order))
+		.unwrap();
+	let anchors = |anchors: fn(&mut AnchorChunk)| Lie { anchors, ..TRUTH };
+	let leaves = |leaves: fn(&mut Vec<u8>)| Lie { leaves, ..TRUTH };
+	let lies: [(Lie, &str); 10] = [
+		// An anchor that the chain does not have, none at all, and one of another stream.
+		(
+			anchors(|chunk| chunk.proofs[3].anchor.data_root.0[0] ^= 1),
+			"NotRecorded",
+		),
+		(anchors(|chunk| chunk.proofs.truncate(5)), "AnchorsMissing"),
+		(anchors(|chunk| chunk.proofs[0].stream += 1), "ForeignAnchor"),
+		(anchors(|chunk| chunk.proofs.swap(1, 2)), "AnchorsLeftOut"),
+		// A block that is not this chain's, and one that is not there yet.
+		(anchors(|chunk| chunk.hash.0[0] ^= 1), "OtherBlock"),
+		(anchors(|chunk| chunk.block += 1_000), "NotFinalized"),
+		// Two leaves in the place of each other, another ciphertext, too few leaves, and a part of one.
+		(
+			leaves(|bytes| bytes[..2 * LEAF_BYTES].rotate_left(LEAF_BYTES)),
+			"NotAnchored",
+		),
+		(leaves(|bytes| bytes[0] ^= 1), "SaleRoot"),
+		(leaves(|bytes| bytes.truncate(9 * LEAF_BYTES)), "Incomplete"),
+		(leaves(|bytes| bytes.truncate(LEAF_BYTES + 1)), "Unreadable"),
+	];
+	for (told, expected) in lies {
+		*lie.lock().unwrap() = told;
+		match runtime.block_on(buyer.download_and_check(&mut offered.clone())) {
+			Err(Error::OfferRefused { fault, .. }) => assert_eq!(fault, expected),
+			Err(error) => panic!("{expected}: {error}"),
+			Ok(_) => panic!("{expected} was not noticed"),
+		}
+		assert!(purchases.all().unwrap().is_empty(), "it is forgotten");
+	}
+	*lie.lock().unwrap() = TRUTH;
+	let mut purchase = offered.clone();
+	runtime.block_on(buyer.download_and_check(&mut purchase)).unwrap();
+	assert!(purchase.checked);
+	assert!(customer.money() == (10 * money::UNIT, 0), "nothing was paid");
+}
+
+fn a_silent_seller_gives_the_money_back(stall: &Stall, customer: &Customer) {
 	// It offers and delivers, and never looks at the chain again.
-	stall.answer_with(&runtime, stall.seller(&runtime));
+	let silent = || {
+		let runtime = runtime();
+		stall.answer_with(&runtime, stall.seller(&runtime));
+		runtime
+	};
+	let service = silent();
+	let node = &stall.fair.node;
 	let before = customer.money().0;
+
+	// One client is cut off when it has paid. The same order again would be paid twice.
+	let cut_off = Customer {
+		fair: customer.fair,
+		home: stall.fair.setup.folder.path().join("silent-cut-off"),
+		key: customer.key.clone(),
+		address: customer.address.clone(),
+	};
+	let order = cut_off.order(stall.listing, &[]);
+	let order: Vec<_> = order.iter().map(String::as_str).collect();
+	let mut paying = node.command(&cut_off.home, &order).spawn().unwrap();
+	until("the purchase", || (customer.money().1 == PRICE).then_some(()));
+	paying.kill().unwrap();
+	finish(paying);
+	let sale = text(&cut_off.purchases()[0]["sale"]).to_owned();
+	let message = node.fails(&cut_off.home, &order, 2, "Usage");
+	assert!(
+		message.contains(&format!("m2m data buy --resume {sale}")),
+		"{message}"
+	);
+	let message = customer.fails(&customer.with("refund", &sale, &[]), 4, "Refused");
+	assert!(message.contains("TooEarly"), "{message}");
+
+	// Another one waits, and takes the money back when the time is over.
+	drop(service);
+	let _service = silent();
 	let (error, report) = failed(&customer.buy(stall.listing, &[]), stall);
 	let message = text(&error["message"]);
 	assert!(message.contains("did not reveal the key"), "{message}");
@@ -571,9 +749,20 @@ fn a_silent_seller_gives_the_money_back(stall: &Stall, customer: &Customer) {
 	assert_eq!(ending["outcome"], "refunded", "{report}");
 	assert_eq!(amount(&ending["price"]), PRICE);
 	assert_eq!(amount(&ending["compensation"]), COVER);
+	assert_eq!(customer.money().1, PRICE);
+
+	// Anybody does that for the first one, which hears of it from past blocks.
+	let helper = stall.fair.setup.folder.path().join("silent-helper");
+	let refunded = node.ok(&helper, &["data", "refund", &sale, "--buyer", &stall.payer]);
+	assert_eq!(refunded["ending"]["outcome"], "refunded", "{refunded}");
+	let resume = ["data", "buy", "--resume", &sale, "--buyer", &customer.key];
+	let (error, report) = failed(&node.m2m(&cut_off.home, &resume), stall);
+	assert!(text(&error["message"]).contains("ended without a key"), "{error}");
+	assert_eq!(report["ending"]["outcome"], "refunded", "{report}");
+	assert_eq!(cut_off.purchases(), serde_json::json!([]));
 	let (free, held) = customer.money();
 	assert_eq!(held, 0);
-	assert!(before < free && free < before + COVER, "{before} {free}");
+	assert!(before < free && free < before + 2 * COVER, "{before} {free}");
 }
 
 fn an_honest_seller_is_paid_by_a_silent_buyer(stall: &Stall, customer: &Customer) {
@@ -680,6 +869,28 @@ fn a_sale_survives_restarts_of_both_sides(stall: &Stall, customer: &Customer) {
 		runtime.block_on(buyer.look(&mut purchase)).unwrap(),
 		Seen::Hidden { .. }
 	));
+	let node = &stall.fair.node;
+	let pass = stall.fair.setup.file("passphrase");
+	let owner = stall.fair.setup.owner.as_str();
+	let earnings = node.ok(
+		&stall.home,
+		&["data", "earnings", owner, "--passphrase-file", &pass],
+	);
+	let [open] = earnings["open_sales"].as_array().unwrap().as_slice() else {
+		panic!("there is not one open sale: {earnings}")
+	};
+	assert_eq!(
+		(text(&open["sale"]), &open["revealed"]),
+		(id.as_str(), &Value::Bool(false))
+	);
+	let copy = stall.fair.setup.folder.path().join("restarted-copy");
+	copy_folder(&customer.home, &copy);
+	// What was bought goes on though the listing is withdrawn.
+	let listing = stall.listing.to_string();
+	node.ok(
+		&stall.fair.setup.home(),
+		&["data", "unlist", &listing, "--seller", owner],
+	);
 	let _service = stall.serve();
 	let output = finish(stall.fair.node.command(&customer.home, &resume).spawn().unwrap());
 	assert!(
@@ -692,12 +903,49 @@ fn a_sale_survives_restarts_of_both_sides(stall: &Stall, customer: &Customer) {
 	assert_eq!(report["ending"]["outcome"], "settled", "{report}");
 	customer.check_readings();
 	assert_eq!(customer.money().1, 0);
+
+	// A client that was cut off before it noted that it had paid, and comes back when all is over, pays nothing and
+	// finds purchase, key and ending in past blocks.
+	let purchases = Purchases::new(&copy);
+	purchase = purchases.find(&id).unwrap();
+	purchase.bought_in = None;
+	purchases.put(&purchase).unwrap();
+	until("the end of the offer", || {
+		let block = runtime.block_on(chain.finalized()).unwrap();
+		(block.number > purchase.terms().expires).then_some(())
+	});
+	let (free, _) = customer.money();
+	let out = copy.with_extension("csv");
+	let found = node.ok(
+		&copy,
+		&[
+			"data",
+			"buy",
+			"--resume",
+			&id,
+			"--buyer",
+			&customer.key,
+			"--out",
+			&out.to_string_lossy(),
+		],
+	);
+	assert_eq!(found["ending"]["outcome"], "settled", "{found}");
+	assert_eq!(fs::read(&out).unwrap(), fs::read(customer.out()).unwrap());
+	assert_eq!(customer.money(), (free, 0));
 }
 
 #[test]
 fn sales_between_two_programs_end_as_the_chain_says() {
 	let fair = Fair::open();
-	let mut stalls = fair.stalls(["honest", "cheating", "silent", "patient", "disputed", "restarted"]);
+	let mut stalls = fair.stalls([
+		"honest",
+		"cheating",
+		"lying",
+		"silent",
+		"patient",
+		"disputed",
+		"restarted",
+	]);
 	let home = fair.setup.home();
 	let pass = fair.setup.file("passphrase");
 	let owner = fair.setup.owner.as_str();
@@ -743,11 +991,15 @@ fn sales_between_two_programs_end_as_the_chain_says() {
 	}
 
 	type Story = fn(&Stall, &Customer);
-	let stories: [(&str, Story); 6] = [
+	let stories: [(&str, Story); 7] = [
 		("honest sale", an_honest_sale_delivers_what_was_anchored),
 		(
 			"cheating seller",
 			a_cheating_seller_is_convicted_and_the_money_comes_back,
+		),
+		(
+			"false delivery",
+			a_false_delivery_is_refused_by_name_before_anything_is_paid,
 		),
 		("silent seller", a_silent_seller_gives_the_money_back),
 		("silent buyer", an_honest_seller_is_paid_by_a_silent_buyer),
@@ -773,15 +1025,15 @@ fn sales_between_two_programs_end_as_the_chain_says() {
 		assert!(failed.is_empty(), "these went wrong: {failed:?}");
 	});
 
-	// Nothing is locked, each sale is in the record, and the convicted one and the silent one cost their cover.
+	// Nothing is locked, each sale is in the record, and the convicted ones and the silent ones cost their cover.
 	let record = fair.record();
 	assert_eq!(record["settled"], 4, "{record}");
-	assert_eq!(record["refunded"], 1);
-	assert_eq!(record["convicted"], 1);
+	assert_eq!(record["refunded"], 2);
+	assert_eq!(record["convicted"], 2);
 	assert_eq!(record["locked"], "0");
 	assert_eq!(record["rating"], "4.0");
 	assert_eq!(amount(&record["volume"]), 4 * PRICE);
-	assert_eq!(amount(&record["bond"]), 20 * money::UNIT - 2 * COVER - PRICE);
+	assert_eq!(amount(&record["bond"]), 20 * money::UNIT - 4 * COVER - 2 * PRICE);
 	assert_eq!(record["listings"].as_array().unwrap().len(), 6);
 
 	// A change makes another version; a withdrawn listing is gone; a released bond waits.

@@ -5,7 +5,7 @@ use codec::Encode;
 use m2m::{
 	Error, Result, commitment,
 	data::{
-		goods::Source,
+		goods::{Answer, Source},
 		market::{Market, Standing, StreamRange},
 		protocol::{
 			self, LEAF_BYTES, MAX_REQUEST_BYTES, Quote, QuoteRequest, Refusal, Refused, RequestedRange,
@@ -29,7 +29,11 @@ use std::{
 	collections::{BTreeMap, BTreeSet},
 	net::{IpAddr, Ipv4Addr, SocketAddr},
 	num::NonZeroU32,
-	sync::{Arc, Mutex, MutexGuard},
+	sync::{
+		Arc, Mutex, MutexGuard,
+		atomic::{AtomicUsize, Ordering},
+	},
+	thread,
 	time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -953,13 +957,13 @@ struct Served {
 	running: tokio::task::JoinHandle<Result<()>>,
 }
 
-async fn serve(seller: Arc<Seller<Fake>>, limits: Limits) -> Served {
+async fn serve<O: Offers>(offers: O, limits: Limits) -> Served {
 	let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 	let address = listener.local_addr().unwrap();
 	let (stop, stopped) = oneshot::channel();
 	let running = tokio::spawn(service::serve(
 		listener,
-		seller,
+		offers,
 		limits,
 		Box::new(|_| {}),
 		async move {
@@ -1198,6 +1202,70 @@ async fn slow_clients_are_hung_up_on_and_keep_nobody_waiting() {
 		refused_as(&read_reply(&mut stream).await.unwrap()),
 		Refusal::TooSlow
 	);
+}
+
+/// Takes its time for leaves, and says how many requests it worked on at the same time at most.
+#[derive(Clone, Default)]
+struct Slow(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Slow {
+	fn most(&self) -> usize {
+		self.0.1.load(Ordering::SeqCst)
+	}
+}
+
+impl Offers for Slow {
+	fn health(&self) -> protocol::Health {
+		protocol::Health {
+			genesis: H256(GENESIS),
+			finalized: 0,
+			listings: Vec::new(),
+			sealing_key: [0; 32],
+		}
+	}
+
+	async fn quote(&self, _: QuoteRequest) -> Answer<Quote> {
+		Err(Refused::new(Refusal::NotForSale, "nothing is sold here"))
+	}
+
+	async fn anchors(&self, _: SaleId, _: u32) -> Answer<protocol::AnchorChunk> {
+		Err(Refused::new(Refusal::UnknownDelivery, "nothing is sold here"))
+	}
+
+	async fn leaves(&self, _: SaleId, _: u32) -> Answer<Vec<u8>> {
+		let counts = Arc::clone(&self.0);
+		// As the seller works: what was begun cannot be called off.
+		let work = tokio::task::spawn_blocking(move || {
+			let now = counts.0.fetch_add(1, Ordering::SeqCst) + 1;
+			counts.1.fetch_max(now, Ordering::SeqCst);
+			thread::sleep(Duration::from_millis(400));
+			counts.0.fetch_sub(1, Ordering::SeqCst);
+		});
+		work.await.unwrap();
+		Ok(Vec::new())
+	}
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_that_hang_up_do_not_make_room_for_more_work() {
+	let slow = Slow::default();
+	let limits = Limits {
+		at_once: 2,
+		patience: Duration::from_secs(30),
+		..Limits::default()
+	};
+	let served = serve(slow.clone(), limits).await;
+	let path = protocol::leaves_path(&H256([1; 32]), 0);
+	let head = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+	for _ in 0..20 {
+		let mut stream = connect(ME, served.address).await;
+		stream.write_all(head.as_bytes()).await.unwrap();
+		// Long enough for the request to be taken.
+		tokio::time::sleep(Duration::from_millis(30)).await;
+	}
+	let reply = send(SOMEBODY_ELSE, served.address, "GET", &path, b"").await;
+	assert_eq!(reply.unwrap().0, 200);
+	assert!((1..=2).contains(&slow.most()), "{} at once", slow.most());
 }
 
 /// Sends a thousand requests for an offer at once. Returns how many were answered with which status, and the offers.

@@ -19,7 +19,7 @@ use m2m::{
 	time,
 };
 use m2m_device::AccountId;
-use m2m_fair_exchange::{ListingId, SaleId};
+use m2m_fair_exchange::{ListingId, SaleId, market::Price};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ pub struct Wanted {
 		required_unless_present = "resume"
 	)]
 	to: Option<String>,
-	/// Refuse to pay more, in M2M
+	/// Refuse to pay more, in M2M; needed to buy where readings are sold by the piece
 	#[arg(long, value_name = "M2M")]
 	max_price: Option<String>,
 	/// Buy although there are fewer readings than the stream's cadence promises
@@ -130,6 +130,29 @@ impl Wanted {
 			)));
 		}
 		Ok(())
+	}
+}
+
+/// Fails if the seller alone would say how much is paid: under a price for each reading, by how many it offers.
+async fn check_limit(chain: &Chain, order: &Order, purchase: &Purchase) -> Result<()> {
+	if order.max_price.is_some() {
+		return Ok(());
+	}
+	let terms = purchase.terms();
+	// If it changes after this, the terms are of an old version and are not bought.
+	let listing = chain
+		.finalized()
+		.await?
+		.listing(chain, terms.listing)
+		.await?
+		.ok_or_else(|| super::no_listing(terms.listing))?;
+	match listing.spec.price {
+		Price::PerSale(_) => Ok(()),
+		Price::PerReading(_) => Err(Error::Usage(format!(
+			"the listing has a price for each reading, and {} of them, for {} M2M, are offered for that time: say with --max-price what you pay at most",
+			terms.leaves,
+			money::format(terms.price)
+		))),
 	}
 }
 
@@ -237,6 +260,26 @@ impl Trade<'_> {
 		self.context.output.note(text);
 	}
 
+	/// Fails if the same was bought before and is not delivered yet: to ask anew would be to pay twice.
+	fn check_not_begun(&self, order: &Order, account: &AccountId) -> Result<()> {
+		let begun = self.buyer.purchases.all()?.into_iter().find(|purchase| {
+			purchase.genesis == *self.buyer.chain.genesis()
+				&& purchase.terms().buyer == *account
+				&& purchase.listing() == order.listing
+				&& (purchase.from, purchase.until) == (order.from, order.until)
+				&& purchase.checked
+				&& !purchase.written
+		});
+		match begun {
+			None => Ok(()),
+			Some(purchase) => Err(Error::Usage(format!(
+				"you are buying these readings already ({}): go on with `m2m data buy --resume {:?}`",
+				purchase.state(),
+				purchase.sale()
+			))),
+		}
+	}
+
 	async fn run(&self, arguments: &Buy, account: &AccountId) -> Result<()> {
 		let chain = self.buyer.chain;
 		let out = arguments
@@ -257,8 +300,10 @@ impl Trade<'_> {
 			}
 			None => {
 				let order = arguments.wanted.order(out)?;
+				self.check_not_begun(&order, account)?;
 				arguments.wanted.check_device(self.context, chain, &order).await?;
 				let (purchase, found) = buyer::quote(chain, account, &order).await?;
+				check_limit(chain, &order, &purchase).await?;
 				self.note(check_lines(&found));
 				checks.extend(found);
 				purchase
@@ -380,6 +425,7 @@ impl Trade<'_> {
 		}
 		self.note(format!("{why}: showing the evidence to the chain"));
 		let ended = self.buyer.dispute(&mut purchase, fault).await?;
+		check_in_time(&purchase, &why, &ended)?;
 		self.failed(&purchase, checks, &why, ended)
 	}
 
@@ -436,6 +482,17 @@ fn bad_delivery(purchase: &Purchase, why: String) -> Error {
 		why,
 		sale: format!("{:?}", purchase.sale()),
 		deadline: purchase.revealed.map_or(0, |(_, deadline)| deadline),
+	}
+}
+
+/// Fails if the seller was paid before the evidence was shown. The purchase stays, with what of it does open.
+fn check_in_time(purchase: &Purchase, why: &str, ended: &Ended) -> Result<()> {
+	match ended.ending {
+		Ending::Settled { .. } => Err(Error::Unknown(format!(
+			"{why}; but the seller is paid, because the time for evidence ended with block {}",
+			purchase.revealed.map_or(0, |(_, deadline)| deadline)
+		))),
+		_ => Ok(()),
 	}
 }
 
@@ -530,7 +587,11 @@ pub async fn verify(context: &Context, arguments: Purchased) -> Result<()> {
 			"not all of it is downloaded: go on with `m2m data buy --resume`".into(),
 		));
 	}
-	buyer.check_delivery(&purchase)?;
+	buyer.check_delivery(&purchase).map_err(|error| match error {
+		// It was whole when it came.
+		Error::OfferRefused { why, .. } => Error::Store(format!("the stored purchase is damaged: {why}")),
+		error => error,
+	})?;
 	let mut text = format!(
 		"  ok  delivery     the {} sealed readings are those under {} anchors that the seller signed for\n",
 		purchase.terms().leaves,
@@ -589,10 +650,12 @@ pub async fn dispute(context: &Context, arguments: Purchased) -> Result<()> {
 				.into(),
 		));
 	};
-	context
-		.output
-		.note(buyer::describe_fault(&purchase, &opening, fault));
-	let ended = buyer.dispute(&mut purchase, fault).await?;
+	let why = buyer::describe_fault(&purchase, &opening, fault);
+	context.output.note(&why);
+	let ended = buyer.dispute(&mut purchase, fault).await;
+	bar.finish();
+	let ended = ended?;
+	check_in_time(&purchase, &why, &ended)?;
 	finish(context, &held, &purchase, &ended)
 }
 
@@ -606,8 +669,9 @@ pub async fn accept(context: &Context, arguments: Purchased, rating: u8) -> Resu
 				.into(),
 		));
 	}
-	let ended = held.buyer(&bar).accept(&mut purchase, rating).await?;
-	finish(context, &held, &purchase, &ended)
+	let ended = held.buyer(&bar).accept(&mut purchase, rating).await;
+	bar.finish();
+	finish(context, &held, &purchase, &ended?)
 }
 
 pub async fn refund(context: &Context, arguments: Purchased) -> Result<()> {
@@ -617,8 +681,9 @@ pub async fn refund(context: &Context, arguments: Purchased) -> Result<()> {
 		let held = Held::find(context, &arguments).await?;
 		let bar = Bar::new(context.output);
 		let mut purchase = held.purchase.clone();
-		let ended = held.buyer(&bar).refund(&mut purchase).await?;
-		return finish(context, &held, &purchase, &ended);
+		let ended = held.buyer(&bar).refund(&mut purchase).await;
+		bar.finish();
+		return finish(context, &held, &purchase, &ended?);
 	};
 	// Somebody else's purchase, or one whose home folder is lost.
 	refund_for(context, &arguments.buyer, sale).await

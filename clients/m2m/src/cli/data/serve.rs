@@ -95,12 +95,20 @@ pub async fn run(context: &Context, arguments: Serve) -> Result<()> {
 	let block = chain.finalized().await?;
 	let mut sources = BTreeMap::new();
 	for number in &arguments.listings {
-		let listing = block.listing(&chain, *number).await?.ok_or_else(|| {
-			Error::Unknown(format!(
-				"there is no listing {number} on this chain: make one with `m2m data sell`, or see `m2m data list`"
-			))
-		})?;
-		sources.insert(*number, source(context, &vault, &key, *number, &listing)?);
+		match block.listing(&chain, *number).await? {
+			Some(listing) => {
+				sources.insert(*number, source(context, &vault, &key, *number, &listing)?);
+			}
+			None => context.output.warn(format!(
+				"there is no listing {number} on this chain, so nothing is sold under it"
+			)),
+		}
+	}
+	// Sales outlive their listing: their keys are still to be revealed.
+	if sources.is_empty() && vault.sales()?.is_empty() {
+		return Err(Error::Unknown(
+			"nothing is listed and no sale is open: make a listing with `m2m data sell`, or see `m2m data list`".into(),
+		));
 	}
 	// What an earlier run sent is in a block, so that no key is sent twice.
 	chain.settle(&key.account()).await?;
@@ -113,6 +121,7 @@ pub async fn run(context: &Context, arguments: Serve) -> Result<()> {
 		let output = context.output;
 		Box::new(move |line| output.note(line))
 	};
+	let listings: Vec<ListingId> = sources.keys().copied().collect();
 	let market = OnChain::new(chain, context.url.clone(), Arc::clone(&key));
 	let seller = Seller::new(market, vault, key, sources, context.home.clone(), journal())?;
 	let seller = Arc::new(seller);
@@ -127,15 +136,19 @@ pub async fn run(context: &Context, arguments: Serve) -> Result<()> {
 	context.output.result(
 		format!(
 			"selling under {} listings at http://{address}; stop with Ctrl-C",
-			arguments.listings.len()
+			listings.len()
 		),
-		json!({ "endpoint": format!("http://{address}"), "listings": arguments.listings }),
+		json!({ "endpoint": format!("http://{address}"), "listings": listings }),
 	);
-	let watching = tokio::spawn({
+	let mut watching = tokio::spawn({
 		let seller = Arc::clone(&seller);
 		async move { seller.watch().await }
 	});
-	let served = service::serve(listener, seller, Limits::default(), journal(), stop).await;
+	let served = tokio::select! {
+		served = service::serve(listener, seller, Limits::default(), journal(), stop) => served,
+		// Only a fault ends it. To go on selling would be to lose price and cover of each sale.
+		ended = &mut watching => Err(Error::Store(format!("sales are not followed any more: {ended:?}"))),
+	};
 	watching.abort();
 	served
 }
