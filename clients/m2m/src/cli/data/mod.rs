@@ -2,6 +2,7 @@
 
 mod buy;
 mod offers;
+mod pool;
 mod record;
 mod sell;
 mod serve;
@@ -118,6 +119,9 @@ pub enum DataCommand {
 		Each open sale locks its price and a fixed cover of the bond, which the buyer gets if the seller fails. What is\n\
 		released covers no new sale, and can be withdrawn when no sale that it might have covered can be open any more.")]
 	Bond(sell::Bond),
+	/// Share what is sold among any number of members
+	#[command(subcommand)]
+	Pool(pool::PoolCommand),
 	/// Show what a seller earned, what its bond does, and its listings
 	#[command(after_help = "Examples:\n  m2m data earnings alice.json\n  \
 		m2m data earnings alice.json --passphrase-file vault.pass\n\n\
@@ -141,6 +145,7 @@ pub async fn run(context: &Context, command: DataCommand) -> Result<()> {
 		DataCommand::Record(arguments) => record::run(context, arguments).await,
 		DataCommand::Unlist { listing, seller } => sell::unlist(context, listing, &seller).await,
 		DataCommand::Bond(arguments) => sell::bond(context, arguments).await,
+		DataCommand::Pool(command) => pool::run(context, command).await,
 		DataCommand::Earnings(arguments) => sell::earnings(context, arguments).await,
 	}
 }
