@@ -317,6 +317,12 @@ pub fn unbonding(events: &[RawEvent]) -> Result<(u128, u32)> {
 	Ok((amount, at))
 }
 
+/// Number of the request that a call posted.
+pub fn posted_request(events: &[RawEvent]) -> Result<RequestId> {
+	let (request, _): (RequestId, AccountId) = find(events, "RequestPosted")?.decode()?;
+	Ok(request)
+}
+
 /// Number of the pool that a call created.
 pub fn created_pool(events: &[RawEvent]) -> Result<PoolId> {
 	let (pool, _): (PoolId, AccountId) = find(events, "PoolCreated")?.decode()?;

@@ -4,6 +4,7 @@ mod buy;
 mod offers;
 mod pool;
 mod record;
+mod request;
 mod sell;
 mod serve;
 
@@ -122,6 +123,9 @@ pub enum DataCommand {
 	/// Share what is sold among any number of members
 	#[command(subcommand)]
 	Pool(pool::PoolCommand),
+	/// Say what readings one looks for, and find what fits
+	#[command(subcommand)]
+	Request(request::RequestCommand),
 	/// Show what a seller earned, what its bond does, and its listings
 	#[command(after_help = "Examples:\n  m2m data earnings alice.json\n  \
 		m2m data earnings alice.json --passphrase-file vault.pass\n\n\
@@ -146,6 +150,7 @@ pub async fn run(context: &Context, command: DataCommand) -> Result<()> {
 		DataCommand::Unlist { listing, seller } => sell::unlist(context, listing, &seller).await,
 		DataCommand::Bond(arguments) => sell::bond(context, arguments).await,
 		DataCommand::Pool(command) => pool::run(context, command).await,
+		DataCommand::Request(command) => request::run(context, command).await,
 		DataCommand::Earnings(arguments) => sell::earnings(context, arguments).await,
 	}
 }
