@@ -67,7 +67,8 @@ pub enum PoolCommand {
 		signer: String,
 	},
 	/// Remove a pool that has no members; what rounding left in it and its deposit go to the manager
-	#[command(after_help = "Example:\n  m2m data pool close 0 --manager alice.json")]
+	#[command(after_help = "Example:\n  m2m data pool close 0 --manager alice.json\n\n\
+		Nothing can be bought any more under a listing that names a closed pool: change it first, with `m2m data sell --change`.")]
 	Close {
 		/// Number of the pool
 		pool: PoolId,
