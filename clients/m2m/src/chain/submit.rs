@@ -347,7 +347,7 @@ pub fn hint(reason: &str) -> &'static str {
 		"NotRevealed" => "; wait for the key, or after its time take the money back with `m2m data refund`",
 		"AlreadyRevealed" => "; the key is there: go on with `m2m data buy --resume`",
 		"UnknownSale" => "; it ended: see what came back with `m2m account balance`",
-		"UnknownPool" => "; make one with `m2m data pool create`",
+		"UnknownPool" => "; if a listing names it, its seller changes that with `m2m data sell --change`",
 		"NotPoolManager" => "; sign with the manager's key: `m2m data pool show` names the account",
 		"PoolInUse" => "; wait until no sale that pays into it is open: `m2m data pool show` counts them",
 		"PoolNotEmpty" => "; set the shares of its members to 0 first, with `m2m data pool set-shares`",
