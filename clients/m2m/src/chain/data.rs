@@ -317,6 +317,44 @@ pub fn unbonding(events: &[RawEvent]) -> Result<(u128, u32)> {
 	Ok((amount, at))
 }
 
+/// Number of the request that a call posted.
+pub fn posted_request(events: &[RawEvent]) -> Result<RequestId> {
+	let (request, _): (RequestId, AccountId) = find(events, "RequestPosted")?.decode()?;
+	Ok(request)
+}
+
+/// Number of the pool that a call created.
+pub fn created_pool(events: &[RawEvent]) -> Result<PoolId> {
+	let (pool, _): (PoolId, AccountId) = find(events, "PoolCreated")?.decode()?;
+	Ok(pool)
+}
+
+/// Members whose shares were set, in order, and how many they have now.
+pub fn shares_set(events: &[RawEvent]) -> Result<Vec<(AccountId, u32)>> {
+	let mut members = Vec::new();
+	for event in events.iter().filter(|event| event.is(PALLET, "SharesSet")) {
+		let (_, member, shares): (PoolId, AccountId, u32) = event.decode()?;
+		members.push((member, shares));
+	}
+	Ok(members)
+}
+
+/// Members of a pool that were paid, and how much.
+pub fn shares_paid(events: &[RawEvent]) -> Result<Vec<(AccountId, u128)>> {
+	let mut members = Vec::new();
+	for event in events.iter().filter(|event| event.is(PALLET, "ShareClaimed")) {
+		let (_, member, amount): (PoolId, AccountId, u128) = event.decode()?;
+		members.push((member, amount));
+	}
+	Ok(members)
+}
+
+/// What went from a closed pool to its manager.
+pub fn closed_pool(events: &[RawEvent]) -> Result<u128> {
+	let (_, returned): (PoolId, u128) = find(events, "PoolClosed")?.decode()?;
+	Ok(returned)
+}
+
 /// What came out of a bond.
 pub fn withdrawn(events: &[RawEvent]) -> Result<u128> {
 	let (_, amount): (AccountId, u128) = find(events, "BondWithdrawn")?.decode()?;

@@ -5,6 +5,7 @@ use crate::{Error, Result};
 use codec::{Decode, DecodeAll};
 use m2m_device::UnixMs;
 use serde::{Deserialize, de::DeserializeOwned};
+use std::num::NonZeroU64;
 use subxt::{
 	rpcs::client::{RpcParams, rpc_params},
 	utils::H256,
@@ -88,6 +89,21 @@ impl Block {
 			Ok(Some(value)) => UnixMs::decode_all(&mut value.bytes()).map_err(|_| other_form()),
 			Err(error) => Err(chain.explain(error).await),
 		}
+	}
+
+	/// Number of the block that is made this long after this one, or later if the chain misses blocks. The span is
+	/// in milliseconds and rounded up to blocks.
+	///
+	/// # Errors
+	/// [`Error::Usage`] if the chain does not count so far.
+	pub async fn number_after(&self, chain: &Chain, span_ms: u64) -> Result<u32> {
+		let slot_ms: u64 = self.read(chain, "AuraApi", "slot_duration", &[]).await?;
+		let slot_ms = NonZeroU64::new(slot_ms)
+			.ok_or_else(|| Error::IncompatibleChain("its blocks take no time".into()))?;
+		u32::try_from(span_ms.div_ceil(slot_ms.get()))
+			.ok()
+			.and_then(|blocks| self.number.checked_add(blocks))
+			.ok_or_else(|| Error::Usage("that is longer than blocks are counted: name a shorter time".into()))
 	}
 
 	/// What an account must hold to exist, in smallest units.

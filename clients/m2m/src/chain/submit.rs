@@ -347,6 +347,14 @@ pub fn hint(reason: &str) -> &'static str {
 		"NotRevealed" => "; wait for the key, or after its time take the money back with `m2m data refund`",
 		"AlreadyRevealed" => "; the key is there: go on with `m2m data buy --resume`",
 		"UnknownSale" => "; it ended: see what came back with `m2m account balance`",
+		"UnknownPool" => "; if a listing names it, its seller changes that with `m2m data sell --change`",
+		"NotPoolManager" => "; sign with the manager's key: `m2m data pool show` names the account",
+		"PoolInUse" => "; wait until no sale that pays into it is open: `m2m data pool show` counts them",
+		"PoolNotEmpty" => "; set the shares of its members to 0 first, with `m2m data pool set-shares`",
+		"NothingOwed" => "; `m2m data pool show --member` says what a member has and is owed",
+		"CannotReceive" => "; the account does not exist, and that is too little to make it: fund it first",
+		"UnknownRequest" => "; `m2m data request list` shows those that there are",
+		"NotRequester" => "; sign with the buyer's key, or wait until it has expired",
 		_ => "",
 	}
 }
@@ -381,6 +389,7 @@ mod tests {
 			hint("EnergyTrading::WalletCannotPay"),
 			hint("Telemetry::WalletCannotPay")
 		);
+		assert!(hint("DataMarketplace::PoolInUse").contains("m2m data pool show"));
 		assert_eq!(hint("Elsewhere::NotMember"), "");
 	}
 

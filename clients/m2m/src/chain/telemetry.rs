@@ -66,11 +66,14 @@ impl Quantity {
 		BlakeTwo256::hash(format!("m2m/schema/energy-{}/v1", self.name()).as_bytes())
 	}
 
+	/// The quantity with this schema.
+	pub fn from_schema(schema: H256) -> Option<Self> {
+		Self::ALL.into_iter().find(|quantity| quantity.schema() == schema)
+	}
+
 	/// The quantity that a stream's schema names.
 	pub fn of(spec: &StreamSpec) -> Option<Self> {
-		Self::ALL
-			.into_iter()
-			.find(|quantity| quantity.schema() == spec.schema)
+		Self::from_schema(spec.schema)
 	}
 
 	/// True if the anchors keep sums and extremes to themselves.

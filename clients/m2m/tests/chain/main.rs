@@ -8,4 +8,5 @@ mod fleet;
 mod market;
 mod node;
 mod selling;
+mod standing;
 mod support;

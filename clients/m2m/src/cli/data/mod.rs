@@ -2,21 +2,28 @@
 
 mod buy;
 mod offers;
+mod pool;
 mod record;
+mod request;
 mod sell;
 mod serve;
 
-use super::Context;
+use super::{Context, account::account_or_device, device::owner_account};
 use clap::Subcommand;
 use m2m::{
 	Error, Result,
 	chain::{Chain, data::Ending},
-	keys::Key,
+	keys::{self, Key},
 	money, time,
 };
 use m2m_device::{AccountId, UnixMs};
-use m2m_fair_exchange::market::{Listing, Price, Seller};
+use m2m_fair_exchange::market::{Listing, Payout, PoolId, Price, Seller};
 use serde_json::{Value, json};
+use sp_core::ConstU32;
+use sp_runtime::{BoundedVec, Perbill};
+
+/// The chain counts shares in billionths. One is 0.0000001 per cent, and this is what [`money::parse`] makes of that.
+const BILLIONTH: u128 = money::UNIT / 10_000_000;
 
 #[derive(Subcommand)]
 pub enum DataCommand {
@@ -81,12 +88,18 @@ pub enum DataCommand {
 		m2m data sell --seller alice.json --device meter-001 --stream 2 --price-per-reading 0.001 --licence licence.txt \\\n    \
 		--area u281 --endpoint https://readings.example --passphrase-file vault.pass\n  \
 		m2m data sell --change 0 --seller alice.json --device meter-001 --stream 2 --price 1.5 --licence licence.txt \\\n    \
-		--endpoint https://readings.example --promise-range 0..25000 --promise-gap 5m --passphrase-file vault.pass\n\n\
+		--endpoint https://readings.example --promise-range 0..25000 --promise-gap 5m --passphrase-file vault.pass\n  \
+		m2m data sell --seller alice.json --device meter-001 --stream 2 --price 1.5 --licence licence.txt \\\n    \
+		--endpoint https://readings.example --payout bob.json=12.5% --payout 5F...=5% --passphrase-file vault.pass\n\n\
 		The seller is the owner of the device, or the device itself if its key signs. The keys to which buyers seal and with\n\
 		which terms are signed are those of the vault that `m2m data serve` uses; it is made if it is not there. A listing\n\
 		alone sells nothing: put up a bond with `m2m data bond` and run `m2m data serve`.\n\
 		Promises are about the readings themselves. Whoever buys one that does not keep them gets the money back.\n\
-		With --change the listing has another version: offers under the old one cannot be bought any more.")]
+		Others may get a part of each price: at most four accounts, or any number as members of a pool. Shares are per cent\n\
+		of the price less the protocol's fee, with at most seven digits after the point; parts are rounded down and the rest\n\
+		is the seller's, as is what somebody cannot receive. What holds for a sale is what the listing says when it is bought.\n\
+		With --change the listing has another version: offers under the old one cannot be bought any more. It pays whom it\n\
+		paid before unless --payout or --pool say otherwise; name yourself with 100% to share no more.")]
 	Sell(Box<sell::Sell>),
 	Serve(serve::Serve),
 	Record(record::Record),
@@ -107,6 +120,12 @@ pub enum DataCommand {
 		Each open sale locks its price and a fixed cover of the bond, which the buyer gets if the seller fails. What is\n\
 		released covers no new sale, and can be withdrawn when no sale that it might have covered can be open any more.")]
 	Bond(sell::Bond),
+	/// Share what is sold among any number of members
+	#[command(subcommand)]
+	Pool(pool::PoolCommand),
+	/// Say what readings one looks for, and find what fits
+	#[command(subcommand)]
+	Request(request::RequestCommand),
 	/// Show what a seller earned, what its bond does, and its listings
 	#[command(after_help = "Examples:\n  m2m data earnings alice.json\n  \
 		m2m data earnings alice.json --passphrase-file vault.pass\n\n\
@@ -130,6 +149,8 @@ pub async fn run(context: &Context, command: DataCommand) -> Result<()> {
 		DataCommand::Record(arguments) => record::run(context, arguments).await,
 		DataCommand::Unlist { listing, seller } => sell::unlist(context, listing, &seller).await,
 		DataCommand::Bond(arguments) => sell::bond(context, arguments).await,
+		DataCommand::Pool(command) => pool::run(context, command).await,
+		DataCommand::Request(command) => request::run(context, command).await,
 		DataCommand::Earnings(arguments) => sell::earnings(context, arguments).await,
 	}
 }
@@ -142,6 +163,89 @@ async fn connect_trader(context: &Context, signer: &str) -> Result<(Chain, Key, 
 	let device = block.device_of_key(&chain, &key.account()).await?;
 	let account = device.unwrap_or_else(|| key.account());
 	Ok((chain, key, account))
+}
+
+/// An address, the wallet of a device in the home folder, or the account of a key file.
+fn account_of(context: &Context, text: &str) -> Result<AccountId> {
+	account_or_device(context, text).or_else(|_| owner_account(text))
+}
+
+/// Text as the chain takes it: printable ASCII without spaces, at most so many characters.
+fn plain<const LONGEST: u32>(what: &str, text: &str) -> Result<BoundedVec<u8, ConstU32<LONGEST>>> {
+	if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+		return Err(Error::Usage(format!(
+			"{what} has neither spaces nor characters beyond ASCII"
+		)));
+	}
+	text.as_bytes()
+		.to_vec()
+		.try_into()
+		.map_err(|_| Error::Usage(format!("{what} has at most {LONGEST} characters")))
+}
+
+/// The price that is named, for a sale or for a reading.
+fn parse_price(per_sale: Option<&str>, per_reading: Option<&str>) -> Result<Option<Price>> {
+	Ok(match (per_sale, per_reading) {
+		(Some(price), _) => Some(Price::PerSale(money::parse(price)?)),
+		(None, Some(price)) => Some(Price::PerReading(money::parse(price)?)),
+		(None, None) => None,
+	})
+}
+
+/// Reads a share above zero in per cent, such as `12.5%`. Nothing is rounded.
+fn parse_share(text: &str) -> Result<Perbill> {
+	text.strip_suffix('%')
+		.and_then(|number| money::parse(number).ok())
+		.filter(|amount| amount.is_multiple_of(BILLIONTH))
+		.and_then(|amount| u32::try_from(amount / BILLIONTH).ok())
+		.filter(|parts| (1..=Perbill::one().deconstruct()).contains(parts))
+		.map(Perbill::from_parts)
+		.ok_or_else(|| {
+			Error::Usage(format!(
+				"`{text}` is not a share: write it in per cent as in 12.5%, above 0 and at most 100, with at most seven digits after the point"
+			))
+		})
+}
+
+/// A share in per cent, without the sign.
+fn percent(share: Perbill) -> String {
+	money::format(u128::from(share.deconstruct()).saturating_mul(BILLIONTH))
+}
+
+/// Where the price of a sale goes, less the protocol's fee.
+fn payout_text(payout: &Payout) -> String {
+	let parts = match payout {
+		Payout::Seller => return "all to the seller".into(),
+		Payout::Split(payees) => payees
+			.iter()
+			.map(|payee| format!("{}% to {}", percent(payee.share), keys::address(&payee.account)))
+			.collect::<Vec<_>>()
+			.join(", "),
+		Payout::Pool { pool, share } => format!("{}% to the members of pool {pool}", percent(*share)),
+	};
+	format!("{parts}, the rest to the seller")
+}
+
+/// Where the price of a sale goes, as JSON.
+fn describe_payout(payout: &Payout) -> Value {
+	match payout {
+		Payout::Seller => json!({ "kind": "seller" }),
+		Payout::Split(payees) => json!({
+			"kind": "split",
+			"payees": payees
+				.iter()
+				.map(|payee| json!({
+					"account": keys::address(&payee.account),
+					"share_percent": percent(payee.share),
+				}))
+				.collect::<Value>(),
+		}),
+		Payout::Pool { pool, share } => json!({
+			"kind": "pool",
+			"pool": pool,
+			"share_percent": percent(*share),
+		}),
+	}
 }
 
 /// A moment, or the first one of a day.
@@ -186,14 +290,15 @@ fn describe_listing(number: u32, listing: &Listing) -> Value {
 	json!({
 		"listing": number,
 		"version": listing.version,
-		"seller": m2m::keys::address(&listing.seller),
-		"device": m2m::keys::address(&spec.device),
+		"seller": keys::address(&listing.seller),
+		"device": keys::address(&spec.device),
 		"generation": listing.generation,
 		"stream": spec.stream,
 		"from": time::format(spec.from),
 		"until": spec.until.map(time::format),
 		"price": per_sale,
 		"price_per_reading": per_reading,
+		"payout": describe_payout(&spec.payout),
 		"area": String::from_utf8_lossy(&spec.area),
 		"schema": format!("{:?}", spec.schema),
 		"licence": format!("{:?}", spec.licence),
@@ -201,7 +306,7 @@ fn describe_listing(number: u32, listing: &Listing) -> Value {
 		"promises": m2m::data::check::describe_claims(&spec.claims),
 		"endpoint": String::from_utf8_lossy(&spec.endpoint),
 		"sealing_key": format!("0x{}", hex::encode(spec.sealing_key)),
-		"terms_key": spec.terms_key.as_ref().map(m2m::keys::address),
+		"terms_key": spec.terms_key.as_ref().map(keys::address),
 		"deposit": money::format(listing.deposit),
 	})
 }
@@ -291,9 +396,76 @@ fn no_listing(listing: u32) -> Error {
 	))
 }
 
+fn no_pool(pool: PoolId) -> Error {
+	Error::Unknown(format!(
+		"the chain has no pool {pool}: make one with `m2m data pool create`"
+	))
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use m2m_fair_exchange::market::Payee;
+
+	#[test]
+	fn a_share_is_read_to_the_last_billionth_and_written_as_it_was() {
+		for (text, parts) in [
+			("100%", 1_000_000_000),
+			("12.5%", 125_000_000),
+			("0.0000001%", 1),
+			("33.3333333%", 333_333_333),
+		] {
+			let share = parse_share(text).unwrap();
+			assert_eq!(share.deconstruct(), parts, "{text}");
+			assert_eq!(format!("{}%", percent(share)), text);
+		}
+		for text in [
+			"",
+			"%",
+			"12.5",
+			"0%",
+			"0.00000001%",
+			"12.12345678%",
+			"100.0000001%",
+			"-1%",
+			"1e1%",
+			"half%",
+		] {
+			let error = parse_share(text).unwrap_err();
+			assert!(error.to_string().contains("12.5%"), "{text}: {error}");
+			assert_eq!(error.exit_code(), 2);
+		}
+	}
+
+	#[test]
+	fn a_payout_says_who_gets_what() {
+		let payee = |byte, parts| Payee {
+			account: AccountId::new([byte; 32]),
+			share: Perbill::from_parts(parts),
+		};
+		let split = Payout::Split(
+			vec![payee(1, 125_000_000), payee(2, 50_000_000)]
+				.try_into()
+				.unwrap(),
+		);
+		let first = keys::address(&AccountId::new([1; 32]));
+		let text = payout_text(&split);
+		assert!(text.starts_with(&format!("12.5% to {first}, 5% to ")), "{text}");
+		assert!(text.ends_with(", the rest to the seller"), "{text}");
+		let value = describe_payout(&split);
+		assert_eq!(value["payees"][0]["account"], first);
+		assert_eq!(value["payees"][1]["share_percent"], "5");
+		let pool = Payout::Pool {
+			pool: 3,
+			share: Perbill::from_percent(40),
+		};
+		assert_eq!(
+			payout_text(&pool),
+			"40% to the members of pool 3, the rest to the seller"
+		);
+		assert_eq!(describe_payout(&pool)["pool"], 3);
+		assert_eq!(payout_text(&Payout::Seller), "all to the seller");
+	}
 
 	#[test]
 	fn an_average_rating_is_rounded_down_to_a_tenth() {

@@ -1,13 +1,26 @@
 //! `m2m data list` and `show`.
 
-use super::{describe_listing, describe_seller, no_listing, price_text, rating_text, since};
+use super::{
+	describe_listing, describe_seller, no_listing, parse_price, payout_text, plain, price_text, rating_text,
+	since,
+};
 use crate::cli::{Context, device::owner_account};
 use clap::Args;
 use comfy_table::Table;
-use m2m::{Error, Result, batch::parse_hash, data::check::describe_claims, keys, money, time};
+use m2m::{
+	Error, Result,
+	batch::parse_hash,
+	chain::{Block, Chain},
+	data::check::describe_claims,
+	keys, money, time,
+};
 use m2m_device::Topic;
-use m2m_fair_exchange::market::{ListingFilter, Price};
+use m2m_fair_exchange::{
+	ListingId,
+	market::{Listing, ListingFilter},
+};
 use serde_json::{Value, json};
+use sp_core::H256;
 
 #[derive(Args)]
 pub struct List {
@@ -48,23 +61,19 @@ pub struct List {
 /// Most issuers that a search takes.
 const MAX_ISSUERS: usize = 16;
 
+/// The hash that says what readings mean.
+pub fn parse_schema(text: &str) -> Result<H256> {
+	parse_hash(text).ok_or_else(|| Error::Usage(format!("`{text}` is not a hash: give 0x and 64 hex digits")))
+}
+
 impl List {
 	fn filter(&self) -> Result<ListingFilter> {
-		let hash = |text: &String| {
-			parse_hash(text)
-				.ok_or_else(|| Error::Usage(format!("`{text}` is not a hash: give 0x and 64 hex digits")))
-		};
 		let topic = |text: &String| {
 			Topic::from_text(text).ok_or_else(|| {
 				Error::Usage(format!(
 					"`{text}` is not a topic: use 1 to 16 small letters, digits and `-`, such as certified-meter"
 				))
 			})
-		};
-		let max_price = match (&self.max_price, &self.max_price_per_reading) {
-			(Some(price), _) => Some(Price::PerSale(money::parse(price)?)),
-			(None, Some(price)) => Some(Price::PerReading(money::parse(price)?)),
-			(None, None) => None,
 		};
 		if self.issuer.len() > MAX_ISSUERS {
 			return Err(Error::Usage(format!("name at most {MAX_ISSUERS} issuers")));
@@ -75,18 +84,13 @@ impl List {
 			.map(|issuer| owner_account(issuer))
 			.collect::<Result<Vec<_>>>()?;
 		Ok(ListingFilter {
-			schema: self.schema.as_ref().map(hash).transpose()?,
+			schema: self.schema.as_deref().map(parse_schema).transpose()?,
 			area: self
 				.area
 				.as_ref()
-				.map(|area| {
-					area.clone()
-						.into_bytes()
-						.try_into()
-						.map_err(|_| Error::Usage("an area has at most 16 characters".into()))
-				})
+				.map(|area| plain("an area", area))
 				.transpose()?,
-			max_price,
+			max_price: parse_price(self.max_price.as_deref(), self.max_price_per_reading.as_deref())?,
 			genuine: self
 				.topic
 				.as_ref()
@@ -98,27 +102,43 @@ impl List {
 	}
 }
 
-pub async fn list(context: &Context, arguments: List) -> Result<()> {
-	let filter = arguments.filter()?;
+/// Listings that were found.
+pub struct Found {
+	/// A row for each.
+	pub table: Table,
+	/// Each as JSON.
+	pub values: Vec<Value>,
+	/// Number of the listing with which the search goes on; `None` at the end.
+	pub next: Option<ListingId>,
+}
+
+/// Looks for listings from the number `start` on that the filter and `fits` let through, until there are `limit`.
+pub async fn search(
+	context: &Context,
+	chain: &Chain,
+	block: &Block,
+	filter: &ListingFilter,
+	start: ListingId,
+	limit: usize,
+	fits: impl Fn(&Listing) -> bool,
+) -> Result<Found> {
 	let names = context.device_names()?;
-	let chain = context.connect().await?;
-	let block = chain.finalized().await?;
 	let mut table = Table::new();
 	table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
 	table.set_header([
 		"", "device", "stream", "area", "price", "from", "until", "rating", "promises",
 	]);
 	let mut values = Vec::new();
-	let mut next = Some(arguments.start);
+	let mut next = Some(start);
 	'pages: while let Some(from) = next {
-		let page = block.listings(&chain, &filter, from).await?;
-		for (number, listing) in page.listings {
-			if values.len() >= arguments.limit {
+		let page = block.listings(chain, filter, from).await?;
+		for (number, listing) in page.listings.into_iter().filter(|(_, listing)| fits(listing)) {
+			if values.len() >= limit {
 				next = Some(number);
 				break 'pages;
 			}
 			let spec = &listing.spec;
-			let seller = block.seller(&chain, &listing.seller).await?;
+			let seller = block.seller(chain, &listing.seller).await?;
 			let rating = seller.as_ref().and_then(rating_text);
 			table.add_row([
 				number.to_string(),
@@ -142,6 +162,23 @@ pub async fn list(context: &Context, arguments: List) -> Result<()> {
 		}
 		next = page.next;
 	}
+	Ok(Found { table, values, next })
+}
+
+pub async fn list(context: &Context, arguments: List) -> Result<()> {
+	let filter = arguments.filter()?;
+	let chain = context.connect().await?;
+	let block = chain.finalized().await?;
+	let Found { table, values, next } = search(
+		context,
+		&chain,
+		&block,
+		&filter,
+		arguments.start,
+		arguments.limit,
+		|_| true,
+	)
+	.await?;
 	let mut text = format!("{table}\n{} listings", values.len());
 	if let Some(next) = next {
 		text.push_str(&format!("; more with --start {next}"));
@@ -163,7 +200,7 @@ pub async fn show(context: &Context, number: u32) -> Result<()> {
 	let conditions = block.data_conditions(&chain).await?;
 	let spec = &listing.spec;
 	let mut text = format!(
-		"listing    {number}, version {}\nseller     {}\ndevice     {}\nstream     {}\ntime       {} to {}\nprice      at most {}\narea       {}\nschema     {:?}\nlicence    {:?}\nmetadata   {:?}\nendpoint   {}\n",
+		"listing    {number}, version {}\nseller     {}\ndevice     {}\nstream     {}\ntime       {} to {}\nprice      at most {}\npayout     {}\narea       {}\nschema     {:?}\nlicence    {:?}\nmetadata   {:?}\nendpoint   {}\n",
 		listing.version,
 		keys::address(&listing.seller),
 		keys::did(chain.genesis(), &spec.device),
@@ -172,6 +209,7 @@ pub async fn show(context: &Context, number: u32) -> Result<()> {
 		spec.until
 			.map_or_else(|| "whatever is to come".into(), time::format),
 		price_text(&spec.price),
+		payout_text(&spec.payout),
 		String::from_utf8_lossy(&spec.area),
 		spec.schema,
 		spec.licence,
@@ -213,6 +251,7 @@ pub async fn show(context: &Context, number: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use m2m_fair_exchange::market::Price;
 
 	fn list() -> List {
 		List {

@@ -1,10 +1,10 @@
 //! `m2m data sell`, `unlist`, `bond` and `earnings`.
 
 use super::{
-	connect_trader, describe_listing, describe_seller, moment, no_listing, price_text, rating_text,
-	serve::VaultFile,
+	account_of, connect_trader, describe_listing, describe_payout, describe_seller, moment, no_listing,
+	no_pool, parse_price, parse_share, payout_text, plain, price_text, rating_text, serve::VaultFile,
 };
-use crate::cli::{Context, account::account_or_device, arguments::hash_or_file, device::owner_account};
+use crate::cli::{Context, account::account_or_device, arguments::hash_or_file};
 use clap::Args;
 use comfy_table::Table;
 use m2m::{
@@ -16,10 +16,11 @@ use m2m::{
 use m2m_device::{AccountId, DeviceId};
 use m2m_fair_exchange::{
 	Claims, ListingId,
-	market::{ListingSpec, Payout, Price, SaleStatus},
+	market::{ListingSpec, MAX_PAYEES, Payee, Payout, PoolId, Price, SaleStatus},
 };
 use serde_json::{Value, json};
 use sp_core::H256;
+use sp_runtime::Perbill;
 
 #[derive(Args)]
 pub struct Sell {
@@ -41,6 +42,13 @@ pub struct Sell {
 	/// Most that a reading costs, in M2M
 	#[arg(long, value_name = "M2M", conflicts_with = "price")]
 	price_per_reading: Option<String>,
+	/// Pay a part of each price to this account (key file, address, or device in --home), such as bob.json=12.5%; up
+	/// to four times
+	#[arg(long, value_name = "ACCOUNT=SHARE", conflicts_with = "pool")]
+	payout: Vec<String>,
+	/// Pay a part of each price to the members of your pool, such as 3=40%; all of it without a share
+	#[arg(long, value_name = "POOL[=SHARE]")]
+	pool: Option<String>,
 	/// What the buyer may do with the readings: a file, or its hash
 	#[arg(long, value_name = "FILE|HASH")]
 	licence: String,
@@ -75,13 +83,34 @@ pub struct Sell {
 
 impl Sell {
 	fn price(&self) -> Result<Price> {
-		match (&self.price, &self.price_per_reading) {
-			(Some(price), _) => Ok(Price::PerSale(money::parse(price)?)),
-			(None, Some(price)) => Ok(Price::PerReading(money::parse(price)?)),
-			(None, None) => Err(Error::Usage(
-				"say what it costs, with --price or --price-per-reading".into(),
-			)),
+		parse_price(self.price.as_deref(), self.price_per_reading.as_deref())?
+			.ok_or_else(|| Error::Usage("say what it costs, with --price or --price-per-reading".into()))
+	}
+
+	/// Where the price goes, if that is said. `account` finds accounts by what stands before a share.
+	fn payout(&self, account: impl Fn(&str) -> Result<AccountId>) -> Result<Option<Payout>> {
+		let payout = match &self.pool {
+			Some(text) => parse_pool(text)?,
+			None if self.payout.is_empty() => return Ok(None),
+			None => {
+				let payees = self
+					.payout
+					.iter()
+					.map(|text| parse_payee(text, &account))
+					.collect::<Result<Vec<_>>>()?;
+				Payout::Split(payees.try_into().map_err(|_| {
+					Error::Usage(format!(
+						"a price is paid to at most {MAX_PAYEES} accounts: let more than these share a pool, see `m2m data pool create --help`"
+					))
+				})?)
+			}
+		};
+		if !payout.is_sound() {
+			return Err(Error::Usage(
+				"the shares are more than 100% together: the seller gets what they leave".into(),
+			));
 		}
+		Ok(Some(payout))
 	}
 
 	fn claims(&self) -> Result<Claims> {
@@ -94,12 +123,7 @@ impl Sell {
 
 	/// What is offered, but for what the chain and the vault know.
 	fn spec(&self, device: DeviceId) -> Result<ListingSpec> {
-		let graphic = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-		if !graphic(&self.endpoint) || !graphic(&self.area) {
-			return Err(Error::Usage(
-				"an endpoint and an area have neither spaces nor characters beyond ASCII".into(),
-			));
-		}
+		let endpoint = plain("an endpoint", &self.endpoint)?;
 		// Whoever cannot be reached sells nothing.
 		SellerService::at(&self.endpoint)
 			.map_err(|_| Error::Usage(format!("`{}` is no http or https address", self.endpoint)))?;
@@ -111,28 +135,46 @@ impl Sell {
 			price: self.price()?,
 			licence: hash_or_file(&self.licence)?,
 			schema: H256::zero(),
-			area: self
-				.area
-				.clone()
-				.into_bytes()
-				.try_into()
-				.map_err(|_| Error::Usage("an area has at most 16 characters".into()))?,
+			area: plain("an area", &self.area)?,
 			metadata: match &self.metadata {
 				Some(text) => hash_or_file(text)?,
 				None => H256::zero(),
 			},
 			payout: Payout::Seller,
 			claims: self.claims()?,
-			endpoint: self
-				.endpoint
-				.clone()
-				.into_bytes()
-				.try_into()
-				.map_err(|_| Error::Usage("an endpoint has at most 128 characters".into()))?,
+			endpoint,
 			sealing_key: [0; 32],
 			terms_key: None,
 		})
 	}
+}
+
+/// Reads `ACCOUNT=SHARE`.
+fn parse_payee(text: &str, account: impl Fn(&str) -> Result<AccountId>) -> Result<Payee> {
+	// The name of a file may have this sign in it.
+	let (payee, share) = text.rsplit_once('=').ok_or_else(|| {
+		Error::Usage(format!(
+			"`{text}` names no account and its share: write them as in bob.json=12.5%"
+		))
+	})?;
+	Ok(Payee {
+		share: parse_share(share)?,
+		account: account(payee)?,
+	})
+}
+
+/// Reads `POOL`, or `POOL=SHARE`.
+fn parse_pool(text: &str) -> Result<Payout> {
+	let (pool, share) = match text.split_once('=') {
+		Some((pool, share)) => (pool, parse_share(share)?),
+		None => (text, Perbill::one()),
+	};
+	let pool: PoolId = pool.parse().map_err(|_| {
+		Error::Usage(format!(
+			"`{text}` names no pool: write its number, and its share as in 3=40%"
+		))
+	})?;
+	Ok(Payout::Pool { pool, share })
 }
 
 /// Reads `MIN..MAX`, both included.
@@ -162,6 +204,7 @@ fn parse_count(text: &str) -> Result<(u32, u64)> {
 pub async fn sell(context: &Context, arguments: Sell) -> Result<()> {
 	let device = account_or_device(context, &arguments.device)?;
 	let mut spec = arguments.spec(device.clone())?;
+	let payout = arguments.payout(|text| account_of(context, text))?;
 	{
 		let vault = arguments.vault.open(context)?;
 		spec.sealing_key = vault.sealing_key();
@@ -186,10 +229,20 @@ pub async fn sell(context: &Context, arguments: Sell) -> Result<()> {
 				.listing(&chain, number)
 				.await?
 				.ok_or_else(|| no_listing(number))?;
-			spec.payout = listing.spec.payout;
+			spec.payout = payout.unwrap_or(listing.spec.payout);
 			(data::update_listing(None, number, &spec), Some(number))
 		}
-		None => (data::create_listing(None, &spec), None),
+		None => {
+			spec.payout = payout.unwrap_or_default();
+			(data::create_listing(None, &spec), None)
+		}
+	};
+	let pool = match spec.payout.pool() {
+		Some(pool) => Some((
+			pool,
+			block.pool(&chain, pool).await?.ok_or_else(|| no_pool(pool))?,
+		)),
+		None => None,
 	};
 	let included = chain.submit(&key, &call).await?;
 	let (number, version) = match number {
@@ -204,8 +257,18 @@ pub async fn sell(context: &Context, arguments: Sell) -> Result<()> {
 		price_text(&spec.price),
 		money::format(included.fee)
 	);
+	if spec.payout != Payout::Seller {
+		text.push_str(&format!("\npaid: {}", payout_text(&spec.payout)));
+	}
 	for promise in describe_claims(&spec.claims) {
 		text.push_str(&format!("\npromised: {promise}"));
+	}
+	if let Some((pool, record)) = pool
+		&& record.shares == 0
+	{
+		text.push_str(&format!(
+			"\nnext: nobody has a share of pool {pool} yet, so all goes to you: issue some with `m2m data pool set-shares {pool}`"
+		));
 	}
 	if bond.available() < conditions.fixed_cover {
 		text.push_str(&format!(
@@ -222,6 +285,7 @@ pub async fn sell(context: &Context, arguments: Sell) -> Result<()> {
 			"seller": keys::address(&seller),
 			"device": keys::address(&device),
 			"stream": spec.stream,
+			"payout": describe_payout(&spec.payout),
 			"endpoint": arguments.endpoint,
 			"sealing_key": format!("0x{}", hex::encode(spec.sealing_key)),
 			"terms_key": spec.terms_key.as_ref().map(keys::address),
@@ -348,10 +412,7 @@ pub struct Earnings {
 }
 
 pub async fn earnings(context: &Context, arguments: Earnings) -> Result<()> {
-	let seller = match account_or_device(context, &arguments.seller) {
-		Ok(account) => account,
-		Err(_) => owner_account(&arguments.seller)?,
-	};
+	let seller = account_of(context, &arguments.seller)?;
 	let chain = context.connect().await?;
 	let block = chain.finalized().await?;
 	let record = block.seller(&chain, &seller).await?.unwrap_or_default();
@@ -472,6 +533,8 @@ mod tests {
 			stream: 2,
 			price: None,
 			price_per_reading: Some("0.001".into()),
+			payout: Vec::new(),
+			pool: None,
 			licence: format!("0x{}", "ab".repeat(32)),
 			endpoint: "https://readings.example".into(),
 			from: None,
@@ -507,6 +570,69 @@ mod tests {
 		};
 		assert_eq!(spec.claims, claims);
 		assert!(spec.claims.are_sound());
+	}
+
+	/// Accounts by name, without a home folder.
+	fn account(name: &str) -> Result<AccountId> {
+		match name {
+			"bob" => Ok(AccountId::new([2; 32])),
+			"carol=1" => Ok(AccountId::new([3; 32])),
+			_ => Err(Error::Usage(format!("`{name}` is not an address"))),
+		}
+	}
+
+	fn payout(payees: &[&str], pool: Option<&str>) -> Result<Option<Payout>> {
+		let sell = Sell {
+			payout: payees.iter().map(|text| (*text).to_owned()).collect(),
+			pool: pool.map(str::to_owned),
+			..arguments()
+		};
+		sell.payout(account)
+	}
+
+	#[test]
+	fn a_payout_is_read_from_its_arguments() {
+		assert_eq!(payout(&[], None).unwrap(), None);
+		let Some(Payout::Split(payees)) = payout(&["bob=12.5%", "carol=1=87.5%"], None).unwrap() else {
+			panic!("a payout of another kind")
+		};
+		let found: Vec<_> = payees
+			.iter()
+			.map(|payee| (payee.account.clone(), payee.share.deconstruct()))
+			.collect();
+		assert_eq!(
+			found,
+			[
+				(AccountId::new([2; 32]), 125_000_000),
+				(AccountId::new([3; 32]), 875_000_000)
+			]
+		);
+		let pool = |share| Some(Payout::Pool { pool: 3, share });
+		assert_eq!(
+			payout(&[], Some("3=40%")).unwrap(),
+			pool(Perbill::from_percent(40))
+		);
+		assert_eq!(payout(&[], Some("3")).unwrap(), pool(Perbill::one()));
+	}
+
+	#[test]
+	fn what_cannot_be_paid_out_is_refused() {
+		let five = ["bob=1%"; 5];
+		let cases: [(&[&str], Option<&str>, &str); 8] = [
+			(&["bob"], None, "bob.json=12.5%"),
+			(&["bob=0%"], None, "not a share"),
+			(&["bob=12.5"], None, "not a share"),
+			(&["dave=1%"], None, "not an address"),
+			(&["bob=60%", "bob=40.0000001%"], None, "more than 100%"),
+			(&five, None, "at most 4"),
+			(&[], Some("mine"), "names no pool"),
+			(&[], Some("3=101%"), "not a share"),
+		];
+		for (payees, pool, words) in cases {
+			let error = payout(payees, pool).unwrap_err();
+			assert_eq!(error.exit_code(), 2, "{error}");
+			assert!(error.to_string().contains(words), "{error}");
+		}
 	}
 
 	#[test]

@@ -3,6 +3,7 @@
 //! The node is `m2m-node` beside this test's own build, or the file named by `M2M_NODE`.
 
 pub mod cheat;
+pub mod fair;
 
 use serde_json::Value;
 use std::{
@@ -140,12 +141,7 @@ impl Node {
 
 	/// Runs a command that must fail and returns its error.
 	pub fn fails(&self, home: &Path, arguments: &[&str], code: i32, name: &str) -> String {
-		let output = self.m2m(home, arguments);
-		let error = error_of(&output);
-		assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
-		assert_eq!(error["error"], name, "{error}");
-		assert_eq!(error["exit_code"], code);
-		error["message"].as_str().unwrap().to_owned()
+		failure(&self.m2m(home, arguments), code, name)
 	}
 
 	/// Stops the node as an operator would, so that it keeps its blocks.
@@ -175,6 +171,15 @@ pub fn error_of(output: &Output) -> Value {
 	let text = String::from_utf8_lossy(&output.stderr);
 	let line = text.lines().last().unwrap_or_default();
 	serde_json::from_str(line).unwrap_or_else(|_| panic!("no error object: {text}"))
+}
+
+/// The message of a command that must have failed in this way.
+pub fn failure(output: &Output, code: i32, name: &str) -> String {
+	let error = error_of(output);
+	assert_eq!(output.status.code(), Some(code), "{error}");
+	assert_eq!(error["error"], name, "{error}");
+	assert_eq!(error["exit_code"], code);
+	error["message"].as_str().unwrap().to_owned()
 }
 
 /// Waits for a process, but not for ever.
