@@ -108,7 +108,7 @@ port_free "$SELLER_PORT"
 port_free "$((SELLER_PORT + 1))"
 ensure_rust
 # The cheating seller is an example: the command line cannot cheat.
-build --bins --examples
+build
 
 DIR=${M2M_DEMO_DIR:-$(mktemp -d "${TMPDIR:-/tmp}/m2m-demo.XXXXXX")}
 mkdir -p "$DIR" || die "cannot create $DIR: set M2M_DEMO_DIR to a folder you can write"

@@ -302,9 +302,13 @@ fetch_crates() {
 	die "the crates cannot be downloaded: check the network (details in $log)"
 }
 
-# build [ARG...]: the node, the command line and, with --all-targets, their tests. Always the whole workspace:
-# another selection means other features, and the dependencies would be compiled again.
+# build [--all-targets]: the node, the command line and the examples, or also the tests. Always the whole workspace,
+# and always something that needs the dependencies of tests, as examples do: another selection means other features,
+# and the dependencies would be compiled again. Nothing if M2M_BUILT says that the caller has built everything: cargo
+# would wait for whatever else it is doing.
 build() {
+	[ -z "${M2M_BUILT:-}" ] || return 0
+	[ $# -gt 0 ] || set -- --bins --examples
 	need_space "$BUILD_GIB"
 	fetch_crates
 	if [ -x "$BIN/m2m-node" ]; then say "building what changed"
