@@ -353,7 +353,7 @@ impl Buyer<'_> {
 		self.progress
 			.stage("checking anchors against the finalized chain", total.into());
 		let mut recorded = Vec::new();
-		let mut root: Option<(u32, H256, Option<(u64, H256)>)> = None;
+		let mut known = None;
 		for chunk in 0..total.div_ceil(ANCHORS_PER_CHUNK) {
 			let AnchorChunk { block, hash, proofs } = service.anchors(&sale, chunk).await?;
 			let before = chunk.saturating_mul(ANCHORS_PER_CHUNK);
@@ -361,12 +361,11 @@ impl Buyer<'_> {
 			if proofs.len() as u64 != u64::from(expected) {
 				return Err(refused("AnchorsMissing", "anchors of the range are missing"));
 			}
-			let known = root.filter(|known| (known.0, known.1) == (block, hash));
 			let found = match known {
-				Some((.., found)) => found,
-				None => self.range_after(block, hash, device, range.stream).await?,
+				Some((at, found)) if at == (block, hash) => found,
+				_ => self.range_after(block, hash, device, range.stream).await?,
 			};
-			root = Some((block, hash, found));
+			known = Some(((block, hash), found));
 			for proof in proofs {
 				if proof.device != *device || proof.stream != range.stream {
 					return Err(refused(
