@@ -34,8 +34,6 @@ use std::{fs::File, path::Path, time::Duration};
 const BLOCKS_AHEAD: u32 = 10;
 /// Time between two looks at the chain.
 const POLL: Duration = Duration::from_secs(1);
-/// The error of a purchase that was made before.
-const TERMS_USED: &str = "DataMarketplace::TermsUsed";
 /// Columns of a file of readings.
 const COLUMNS: [&str; 5] = ["time", "value", "anchor", "index", "salt"];
 
@@ -511,7 +509,7 @@ impl Buyer<'_> {
 				Ok(Some(included.fee))
 			}
 			// An earlier attempt got through.
-			Err(Error::Refused { reason, .. }) if reason == TERMS_USED => {
+			Err(Error::Refused { reason, .. }) if reason == data::TERMS_USED => {
 				self.bought(purchase, block.number)?;
 				Ok(None)
 			}
