@@ -343,6 +343,7 @@ pub fn hint(reason: &str) -> &'static str {
 		"BondTooSmall" => "; a seller puts up more with `m2m data bond --add`",
 		"StreamNotPrivate" => "; only private streams are sold: `m2m telemetry stream create --private`",
 		"NotSellersDevice" => "; sign with the key of the device's owner",
+		"TooEarly" => "; run the same command again when its time has come",
 		"DisputeTooLate" => "; the seller is paid: next time, check before the time for evidence is over",
 		"NotRevealed" => "; wait for the key, or after its time take the money back with `m2m data refund`",
 		"AlreadyRevealed" => "; the key is there: go on with `m2m data buy --resume`",

@@ -1,5 +1,5 @@
 //! Purchases that are under way, in `HOME/purchases.redb`: terms, blind, anchors and sealed leaves, so that a
-//! purchase goes on after anything that stopped it.
+//! purchase goes on after anything that stopped it; and the subscriptions whose epochs are bought one after the other.
 //!
 //! The file is readable by its owner only. It holds the buyer's half of each key, which opens nothing before the
 //! seller has revealed the other half, and afterwards what the buyer has bought anyway.
@@ -11,11 +11,13 @@ use crate::{
 	chain::data::Ending,
 	data::{check::Recorded, protocol::LEAVES_PER_CHUNK},
 	database::{Bytes, Database, decode, fault},
+	time,
 };
 use codec::{Decode, Encode};
 use m2m_device::UnixMs;
 use m2m_fair_exchange::{
 	Blind, BlindedKey, Claims, Edges, ListingId, SaleId, SaleTerms, SealedLeaf, SignedTerms, SoldAnchor,
+	market::SubscriptionId,
 };
 use redb::{ReadableTable, TableDefinition};
 use std::{
@@ -28,6 +30,8 @@ const FILE: &str = "purchases.redb";
 const PURCHASES: Bytes = TableDefinition::new("purchases");
 /// Sale, number of a chunk -> sealed leaves.
 const LEAVES: Bytes = TableDefinition::new("leaves");
+/// Genesis hash, number of a subscription -> [`Follow`].
+const FOLLOWED: Bytes = TableDefinition::new("followed");
 /// How long to wait for another process that has the file open.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -128,6 +132,51 @@ impl Purchase {
 	}
 }
 
+/// A subscription whose epochs are bought one after the other.
+///
+/// An epoch is asked for only while no other one is under way: [`Follow::current`] is stored before anything of it is
+/// downloaded, and is over only when its readings are written, or there is no such purchase any more.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Follow {
+	/// Hash of the chain's first block.
+	pub genesis: [u8; 32],
+	/// The subscription.
+	pub subscription: SubscriptionId,
+	/// Its listing.
+	pub listing: ListingId,
+	/// Length of an epoch in milliseconds, above zero.
+	pub every_ms: u64,
+	/// Time of the earliest reading of the epoch that is bought now or next.
+	pub next: UnixMs,
+	/// Take epochs with fewer readings than the stream's cadence promises.
+	pub allow_gaps: bool,
+	/// Where files with readings are written.
+	pub folder: String,
+	/// The purchase of the epoch that is bought now.
+	pub current: Option<SaleId>,
+	/// What was left of the subscription's money when that was asked for. Only a delivery makes it less, and nothing
+	/// makes it more.
+	pub left: u128,
+}
+
+impl Follow {
+	/// Time before which the last reading of the epoch lies.
+	pub fn until(&self) -> UnixMs {
+		self.next.saturating_add(self.every_ms)
+	}
+
+	/// The file with the readings of the epoch: the time at which it begins, without the signs that some systems refuse
+	/// in names.
+	pub fn file(&self) -> PathBuf {
+		let name = time::format(self.next).replace(':', "");
+		Path::new(&self.folder).join(format!("{name}.csv"))
+	}
+}
+
+fn follow_key(genesis: &[u8; 32], subscription: SubscriptionId) -> Vec<u8> {
+	[&genesis[..], &subscription.to_be_bytes()].concat()
+}
+
 /// The purchases of a home folder.
 #[derive(Clone, Debug)]
 pub struct Purchases {
@@ -150,7 +199,7 @@ impl Purchases {
 	fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
 		let deadline = Instant::now() + PATIENCE;
 		loop {
-			match Database::open(&self.home, FILE, &[PURCHASES, LEAVES]) {
+			match Database::open(&self.home, FILE, &[PURCHASES, LEAVES, FOLLOWED]) {
 				Err(Error::StoreBusy(_)) if Instant::now() < deadline => {
 					std::thread::sleep(Duration::from_millis(20));
 				}
@@ -162,6 +211,11 @@ impl Purchases {
 	/// Stores a purchase as it is now.
 	pub fn put(&self, purchase: &Purchase) -> Result<()> {
 		self.with(|database| database.put(PURCHASES, purchase.sale().as_bytes(), purchase))
+	}
+
+	/// The purchase of a sale.
+	pub fn get(&self, sale: &SaleId) -> Result<Option<Purchase>> {
+		self.with(|database| database.get(PURCHASES, sale.as_bytes()))
 	}
 
 	/// All of them, by id of the sale.
@@ -202,6 +256,112 @@ impl Purchases {
 				self.home.display()
 			))),
 		}
+	}
+
+	/// A subscription that is followed.
+	pub fn follow(&self, genesis: &[u8; 32], subscription: SubscriptionId) -> Result<Option<Follow>> {
+		self.with(|database| database.get(FOLLOWED, &follow_key(genesis, subscription)))
+	}
+
+	/// All subscriptions that are followed.
+	pub fn followed(&self) -> Result<Vec<Follow>> {
+		self.with(|database| {
+			let table = database.read()?.open_table(FOLLOWED).map_err(fault)?;
+			let mut found = Vec::new();
+			for entry in table.iter().map_err(fault)? {
+				let (_, follow) = entry.map_err(fault)?;
+				found.push(decode(follow.value())?);
+			}
+			Ok(found)
+		})
+	}
+
+	/// Stores that a subscription is followed.
+	pub fn put_follow(&self, follow: &Follow) -> Result<()> {
+		let key = follow_key(&follow.genesis, follow.subscription);
+		self.with(|database| database.put(FOLLOWED, &key, follow))
+	}
+
+	/// Forgets a subscription that is over. What was bought under it stays.
+	pub fn unfollow(&self, genesis: &[u8; 32], subscription: SubscriptionId) -> Result<()> {
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
+				followed
+					.remove(follow_key(genesis, subscription).as_slice())
+					.map_err(fault)?;
+				Ok(())
+			})
+		})
+	}
+
+	/// Stores the purchase of the next epoch, in the same write as that it is under way. `left` is what is left of the
+	/// subscription's money.
+	///
+	/// # Errors
+	/// [`Error::Usage`] if another process has changed what is stored of the subscription since `follow` was read.
+	pub fn begin_epoch(&self, follow: &Follow, purchase: &Purchase, left: u128) -> Result<()> {
+		let key = follow_key(&follow.genesis, follow.subscription);
+		let begun = Follow {
+			current: Some(purchase.sale()),
+			left,
+			..follow.clone()
+		};
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
+				let stored = followed.get(key.as_slice()).map_err(fault)?;
+				let stored: Option<Follow> = stored.map(|stored| decode(stored.value())).transpose()?;
+				if stored.as_ref() != Some(follow) {
+					return Err(Error::Usage(format!(
+						"another process follows subscription {} with this --home: wait for it to end",
+						follow.subscription
+					)));
+				}
+				followed
+					.insert(key.as_slice(), begun.encode().as_slice())
+					.map_err(fault)?;
+				let mut purchases = transaction.open_table(PURCHASES).map_err(fault)?;
+				purchases
+					.insert(purchase.sale().as_bytes(), purchase.encode().as_slice())
+					.map_err(fault)?;
+				Ok(())
+			})
+		})
+	}
+
+	/// Stores a purchase with which the buyer is done. If it is the epoch of a subscription that is followed, the next
+	/// one begins after it, from the same write on.
+	pub fn conclude(&self, purchase: &Purchase) -> Result<()> {
+		let sale = purchase.sale();
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut purchases = transaction.open_table(PURCHASES).map_err(fault)?;
+				purchases
+					.insert(sale.as_bytes(), purchase.encode().as_slice())
+					.map_err(fault)?;
+				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
+				let mut moved = Vec::new();
+				for entry in followed.iter().map_err(fault)? {
+					let (_, stored) = entry.map_err(fault)?;
+					let follow: Follow = decode(stored.value())?;
+					if follow.current == Some(sale) {
+						moved.push(Follow {
+							next: follow.until(),
+							current: None,
+							..follow
+						});
+					}
+				}
+				for follow in moved {
+					let key = follow_key(&follow.genesis, follow.subscription);
+					followed
+						.insert(key.as_slice(), follow.encode().as_slice())
+						.map_err(fault)?;
+				}
+				Ok(())
+			})
+		})
 	}
 
 	/// Forgets a purchase and its leaves.
@@ -357,6 +517,67 @@ pub(crate) mod tests {
 		assert!(store.leaves(&first.sale()).unwrap().is_empty());
 		assert_eq!(store.leaves(&second.sale()).unwrap(), [leaf(9)]);
 		assert_eq!(store.all().unwrap(), [second]);
+	}
+
+	#[test]
+	fn epochs_follow_each_other_and_none_begins_twice() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Purchases::new(home.path());
+		let follow = Follow {
+			genesis: [9; 32],
+			subscription: 4,
+			listing: 7,
+			every_ms: 3_600_000,
+			next: 1_465_776_000_000,
+			allow_gaps: false,
+			folder: "/readings".into(),
+			current: None,
+			left: 0,
+		};
+		assert_eq!(follow.file(), Path::new("/readings/2016-06-13T000000Z.csv"));
+		let elsewhere = Follow {
+			genesis: [8; 32],
+			..follow.clone()
+		};
+		for follow in [&follow, &elsewhere] {
+			store.put_follow(follow).unwrap();
+		}
+		let stored = || store.follow(&[9; 32], 4).unwrap();
+		assert_eq!(stored(), Some(follow.clone()));
+		assert_eq!(store.follow(&[9; 32], 5).unwrap(), None);
+
+		// Of two processes that ask for the same epoch, one gets on.
+		let (first, second) = (purchase(1, 1), purchase(2, 1));
+		store.begin_epoch(&follow, &first, 500).unwrap();
+		let begun = stored().unwrap();
+		assert_eq!((begun.current, begun.next), (Some(first.sale()), follow.next));
+		assert_eq!(begun.left, 500);
+		let message = store.begin_epoch(&follow, &second, 500).unwrap_err().to_string();
+		assert!(message.contains("another process"), "{message}");
+		assert_eq!(store.get(&second.sale()).unwrap(), None);
+		assert_eq!(stored(), Some(begun.clone()));
+
+		// An epoch that lapsed is forgotten, and asked for again.
+		store.remove(&first.sale()).unwrap();
+		store.begin_epoch(&begun, &second, 500).unwrap();
+		// Something else that was bought moves nothing on.
+		store.conclude(&first).unwrap();
+		let begun = stored().unwrap();
+		assert_eq!((begun.current, begun.next), (Some(second.sale()), follow.next));
+		let done = Purchase {
+			written: true,
+			..second
+		};
+		store.conclude(&done).unwrap();
+		store.conclude(&done).unwrap();
+		assert_eq!(store.get(&done.sale()).unwrap(), Some(done));
+		let after = stored().unwrap();
+		assert_eq!((after.current, after.next), (None, follow.until()));
+		assert_eq!(after.file(), Path::new("/readings/2016-06-13T010000Z.csv"));
+
+		store.unfollow(&[9; 32], 4).unwrap();
+		store.unfollow(&[9; 32], 4).unwrap();
+		assert_eq!(store.followed().unwrap(), [elsewhere]);
 	}
 
 	#[test]

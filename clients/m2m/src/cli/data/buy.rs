@@ -156,7 +156,7 @@ async fn check_limit(chain: &Chain, order: &Order, purchase: &Purchase) -> Resul
 	}
 }
 
-fn check_lines(checks: &[Check]) -> String {
+pub(super) fn check_lines(checks: &[Check]) -> String {
 	checks
 		.iter()
 		.map(|(what, found)| format!("  ok  {what:<12} {found}"))
@@ -246,16 +246,16 @@ pub async fn buy(context: &Context, arguments: Buy) -> Result<()> {
 	result
 }
 
-/// One purchase on the command line.
-struct Trade<'a> {
-	context: &'a Context,
-	buyer: Buyer<'a>,
-	bar: &'a Bar,
+/// One purchase on the command line, or one after the other.
+pub(super) struct Trade<'a> {
+	pub(super) context: &'a Context,
+	pub(super) buyer: Buyer<'a>,
+	pub(super) bar: &'a Bar,
 }
 
 impl Trade<'_> {
 	/// A remark between two progress bars.
-	fn note(&self, text: impl AsRef<str>) {
+	pub(super) fn note(&self, text: impl AsRef<str>) {
 		self.bar.finish();
 		self.context.output.note(text);
 	}
@@ -323,7 +323,29 @@ impl Trade<'_> {
 				money::format(fees)
 			));
 		}
-		match self.buyer.wait_for_key(&mut purchase).await? {
+		let seen = self.buyer.wait_for_key(&mut purchase).await?;
+		self.conclude(
+			purchase,
+			checks,
+			seen,
+			arguments.no_dispute,
+			arguments.rating,
+			fees,
+		)
+		.await
+	}
+
+	/// What follows when the key is there, or does not come: readings in a file, or the money back.
+	pub(super) async fn conclude(
+		&self,
+		mut purchase: Purchase,
+		checks: Vec<Check>,
+		seen: Seen,
+		no_dispute: bool,
+		rating: Option<u8>,
+		fees: u128,
+	) -> Result<()> {
+		match seen {
 			Seen::Revealed => self.bar.finish(),
 			Seen::Overdue => {
 				let ended = self.buyer.refund(&mut purchase).await?;
@@ -334,16 +356,15 @@ impl Trade<'_> {
 					ended,
 				);
 			}
-			Seen::Over | Seen::Hidden { .. } => return self.over(&purchase, checks),
+			Seen::Over | Seen::Hidden { .. } | Seen::NotBought { .. } => {
+				return self.over(&purchase, checks);
+			}
 		}
 		let opening = self.buyer.open(&purchase)?;
 		if let Some(fault) = opening.fault {
-			return self
-				.faulty(purchase, checks, &opening, &fault, arguments.no_dispute)
-				.await;
+			return self.faulty(purchase, checks, &opening, &fault, no_dispute).await;
 		}
-		self.deliver(purchase, checks, &opening, arguments.rating, fees)
-			.await
+		self.deliver(purchase, checks, &opening, rating, fees).await
 	}
 
 	/// All is well: the readings go into their file.
@@ -363,7 +384,7 @@ impl Trade<'_> {
 				.ok_or_else(|| Error::Usage("say where the readings are to be written, with --out".into()))?;
 			buyer::write_csv(Path::new(&out), &opening.readings)?;
 			purchase.written = true;
-			self.buyer.purchases.put(&purchase)?;
+			self.buyer.purchases.conclude(&purchase)?;
 		}
 		let readings: Vec<_> = opening.readings.iter().map(|opened| opened.reading).collect();
 		let strangers = check::outside(&readings, purchase.from, purchase.until);
@@ -425,7 +446,10 @@ impl Trade<'_> {
 		}
 		self.note(format!("{why}: showing the evidence to the chain"));
 		let ended = self.buyer.dispute(&mut purchase, fault).await?;
-		check_in_time(&purchase, &why, &ended)?;
+		if let Err(late) = check_in_time(&purchase, &why, &ended) {
+			self.buyer.purchases.conclude(&purchase)?;
+			return Err(late);
+		}
 		self.failed(&purchase, checks, &why, ended)
 	}
 
@@ -475,6 +499,13 @@ fn sale_failed(why: &str, ending: &Ending) -> Error {
 		},
 		Ending::Settled { .. } | Ending::Not { .. } => Error::Unknown(describe_ending(ending).0),
 	}
+}
+
+fn not_bought() -> Error {
+	Error::Unknown(
+		"that sale is not bought yet: go on with `m2m data buy --resume`, or with `m2m data follow` if it is of a subscription"
+			.into(),
+	)
 }
 
 fn bad_delivery(purchase: &Purchase, why: String) -> Error {
@@ -602,6 +633,7 @@ pub async fn verify(context: &Context, arguments: Purchased) -> Result<()> {
 	let mut value = describe(&purchase);
 	match seen? {
 		Seen::Revealed => {}
+		Seen::NotBought { .. } => return Err(not_bought()),
 		Seen::Hidden { deadline, .. } => {
 			text.push_str(&format!(
 				"the key is not revealed yet; its time ends with block {deadline}"
@@ -642,7 +674,9 @@ pub async fn dispute(context: &Context, arguments: Purchased) -> Result<()> {
 	let mut purchase = held.purchase.clone();
 	let seen = buyer.look(&mut purchase).await;
 	bar.finish();
-	seen?;
+	if let Seen::NotBought { .. } = seen? {
+		return Err(not_bought());
+	}
 	let opening = buyer.open(&purchase)?;
 	let Some(fault) = &opening.fault else {
 		return Err(Error::ProofDoesNotHold(

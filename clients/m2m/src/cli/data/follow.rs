@@ -1,0 +1,502 @@
+//! `m2m data follow`.
+
+use super::{
+	buy::{Trade, check_lines},
+	moment, no_listing,
+	subscription::no_subscription,
+};
+use crate::cli::{Context, output::Bar};
+use clap::Args;
+use m2m::{
+	Error, Result,
+	chain::{Block, Chain},
+	data::{
+		buyer::{self, Buyer, Check, Order, Seen},
+		protocol::Refusal,
+		purchases::{Follow as Followed, Purchase, Purchases},
+	},
+	keys, money,
+	replay::Progress,
+	time,
+};
+use m2m_anchor::StreamDetails;
+use m2m_fair_exchange::market::{Subscription, SubscriptionId};
+use serde_json::json;
+use std::{
+	path::{Path, PathBuf},
+	time::Duration,
+};
+
+/// How often the chain is asked whether the readings of an epoch are anchored.
+const POLL: Duration = Duration::from_secs(6);
+/// How long a seller that has no good offer is left alone: each one keeps a part of its bond until it expires.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub struct Follow {
+	/// Number of the subscription
+	subscription: SubscriptionId,
+	/// Key file of the buyer, or name of a device in --home that buys: the key that subscribed
+	#[arg(long, value_name = "KEYFILE|DEVICE")]
+	buyer: String,
+	/// Time of the first reading of the first epoch, such as 2026-11-20T06:00:00Z, or a day; needed the first time
+	#[arg(long, value_name = "TIME")]
+	from: Option<String>,
+	/// Length of an epoch, such as 1h or 1d; needed the first time
+	#[arg(long, value_name = "SPAN")]
+	every: Option<String>,
+	/// Folder for the files with readings, made if it is not there; needed the first time
+	#[arg(long, value_name = "DIR")]
+	out: Option<PathBuf>,
+	/// Buy epochs although there are fewer readings than the stream's cadence promises
+	#[arg(long)]
+	allow_gaps: bool,
+	/// Buy one epoch, then end
+	#[arg(long)]
+	once: bool,
+	/// If something is wrong, only say so
+	#[arg(long)]
+	no_dispute: bool,
+}
+
+/// A folder as it is stored.
+fn folder(path: &Path) -> Result<String> {
+	let folder = std::path::absolute(path).map_err(|cause| Error::io(path, cause))?;
+	Ok(folder.to_string_lossy().into_owned())
+}
+
+impl Follow {
+	/// What is to be followed from now on.
+	fn begin(&self, genesis: &[u8; 32], order: &Subscription) -> Result<Followed> {
+		let (Some(from), Some(every), Some(out)) = (&self.from, &self.every, &self.out) else {
+			return Err(Error::Usage(
+				"say what is bought and where to the first time, with --from, --every and --out".into(),
+			));
+		};
+		let every_ms = time::parse_span(every)?;
+		if every_ms == 0 {
+			return Err(Error::Usage(
+				"an epoch takes some time: name its length with --every".into(),
+			));
+		}
+		let next = moment(from)?;
+		std::fs::create_dir_all(out).map_err(|cause| Error::io(out, cause))?;
+		Ok(Followed {
+			genesis: *genesis,
+			subscription: self.subscription,
+			listing: order.listing,
+			every_ms,
+			next,
+			allow_gaps: self.allow_gaps,
+			folder: folder(out)?,
+			current: None,
+			left: 0,
+		})
+	}
+
+	/// Fails if something else is asked for than what is followed already.
+	fn check_same(&self, followed: &Followed) -> Result<()> {
+		let from = self.from.as_deref().map(moment).transpose()?;
+		let every = self.every.as_deref().map(time::parse_span).transpose()?;
+		let out = self.out.as_deref().map(folder).transpose()?;
+		let is_begin = |from| {
+			let gone = followed.next.checked_sub(from);
+			gone.is_some_and(|gone| gone.is_multiple_of(followed.every_ms))
+		};
+		if from.is_none_or(is_begin)
+			&& every.is_none_or(|every| every == followed.every_ms)
+			&& out.is_none_or(|out| out == followed.folder)
+			&& (followed.allow_gaps || !self.allow_gaps)
+		{
+			return Ok(());
+		}
+		Err(Error::Usage(format!(
+			"subscription {} is followed already, every {} s into {}, and goes on at {}: leave out --from, --every, --out and --allow-gaps",
+			followed.subscription,
+			followed.every_ms / 1_000,
+			followed.folder,
+			time::format(followed.next)
+		)))
+	}
+}
+
+pub async fn run(context: &Context, arguments: Follow) -> Result<()> {
+	let (chain, key) = context.connect_as_any(&arguments.buyer).await?;
+	let purchases = Purchases::new(&context.home);
+	let number = arguments.subscription;
+	let block = chain.finalized().await?;
+	let order = block.subscription(&chain, number).await?;
+	if let Some(order) = &order
+		&& order.signer != key.account()
+	{
+		return Err(Error::Usage(format!(
+			"epochs of subscription {number} are countersigned by {}, not by {}: name that key with --buyer",
+			keys::address(&order.signer),
+			keys::address(&key.account())
+		)));
+	}
+	match purchases.follow(chain.genesis(), number)? {
+		Some(followed) => arguments.check_same(&followed)?,
+		None => {
+			let order = order.ok_or_else(|| no_subscription(number))?;
+			purchases.put_follow(&arguments.begin(chain.genesis(), &order)?)?;
+		}
+	}
+	buyer::sweep(&purchases, chain.genesis(), block.number)?;
+	let bar = Bar::new(context.output);
+	let follower = Follower {
+		trade: Trade {
+			context,
+			buyer: Buyer {
+				chain: &chain,
+				key: &key,
+				purchases: &purchases,
+				progress: &bar,
+			},
+			bar: &bar,
+		},
+		number,
+		no_dispute: arguments.no_dispute,
+	};
+	let result = follower.run(arguments.once).await;
+	bar.finish();
+	result
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+	/// An offer for an epoch is stored, or an old one is forgotten.
+	GoOn,
+	/// The readings of an epoch are written.
+	Bought,
+	/// An epoch was not delivered in time.
+	Lapsed,
+	/// The readings of the next epoch are not all anchored.
+	NotYet,
+	/// The subscription is over.
+	Over,
+}
+
+/// True for what passes by itself: the seller is away or busy, its bond is taken, or it does not have all readings yet.
+fn passes(error: &Error) -> bool {
+	match error {
+		Error::SellerUnreachable { .. } => true,
+		Error::SellerRefused { refusal, .. } => matches!(
+			refusal,
+			Refusal::RangeNotAvailable
+				| Refusal::PriceTooLow
+				| Refusal::BondTooSmall
+				| Refusal::StaleVersion
+				| Refusal::UnknownDelivery
+				| Refusal::SellerFault
+				| Refusal::TooManyRequests
+				| Refusal::TooSlow
+				| Refusal::Busy
+		),
+		Error::OfferRefused { fault, .. } => matches!(
+			fault.as_str(),
+			"TooFew" | "BondTooSmall" | "Version" | "Expired" | "NotFinalized"
+		),
+		_ => false,
+	}
+}
+
+/// A subscription on the command line. One epoch is under way at a time, so that no time is paid for twice.
+struct Follower<'a> {
+	trade: Trade<'a>,
+	number: SubscriptionId,
+	no_dispute: bool,
+}
+
+impl Follower<'_> {
+	fn chain(&self) -> &Chain {
+		self.trade.buyer.chain
+	}
+
+	fn purchases(&self) -> &Purchases {
+		self.trade.buyer.purchases
+	}
+
+	async fn run(&self, once: bool) -> Result<()> {
+		let mut said = String::new();
+		let mut checks = Vec::new();
+		loop {
+			let genesis = self.chain().genesis();
+			let followed = self.purchases().follow(genesis, self.number)?.ok_or_else(|| {
+				Error::Usage(format!(
+					"another process has seen the end of subscription {}: nothing is left to do",
+					self.number
+				))
+			})?;
+			let under_way = match &followed.current {
+				Some(sale) => self.purchases().get(sale)?,
+				None => None,
+			};
+			let step = match under_way {
+				Some(purchase) => self.go_on(&followed, purchase, &mut checks).await,
+				None => self.begin(&followed, &mut checks).await,
+			};
+			let (news, pause) = match step {
+				Ok(Step::GoOn) => continue,
+				Ok(Step::Bought) if !once => {
+					said.clear();
+					continue;
+				}
+				Ok(Step::Bought | Step::Over) => return Ok(()),
+				Ok(Step::Lapsed) => (
+					format!(
+						"the epoch from {} was not delivered in time, and cost nothing: it is asked for again",
+						time::format(followed.next)
+					),
+					PATIENCE,
+				),
+				Ok(Step::NotYet) => (
+					format!(
+						"waiting until the readings before {} are anchored",
+						time::format(followed.until())
+					),
+					POLL,
+				),
+				Err(error) if passes(&error) => (format!("{error}; trying again"), PATIENCE),
+				Err(error) => return Err(error),
+			};
+			if news != said {
+				self.trade.note(&news);
+				said = news;
+			}
+			tokio::time::sleep(pause).await;
+		}
+	}
+
+	/// Asks for the next epoch.
+	async fn begin(&self, followed: &Followed, checks: &mut Vec<Check>) -> Result<Step> {
+		let chain = self.chain();
+		let block = chain.finalized().await?;
+		let order = block.subscription(chain, self.number).await?;
+		let Some(order) = order.filter(|order| block.number <= order.ends) else {
+			self.purchases().unfollow(chain.genesis(), self.number)?;
+			self.trade.bar.finish();
+			self.trade.context.output.result(
+				format!(
+					"subscription {} is over; if it is not closed, `m2m data subscription close {}` frees what is left of it",
+					self.number, self.number
+				),
+				json!({ "subscription": self.number, "over": true }),
+			);
+			return Ok(Step::Over);
+		};
+		if !self.is_anchored(&block, followed).await? {
+			return Ok(Step::NotYet);
+		}
+		let file = followed.file();
+		buyer::check_out(&file)?;
+		let wanted = Order {
+			listing: followed.listing,
+			from: followed.next,
+			until: followed.until(),
+			max_price: Some(order.cap.min(order.left)),
+			allow_gaps: followed.allow_gaps,
+			out: Some(file.to_string_lossy().into_owned()),
+		};
+		let quoted = buyer::quote(chain, &order.subscriber, &wanted).await;
+		let (purchase, found) = quoted.map_err(|error| match error {
+			Error::OfferRefused { fault, .. } if fault == "PriceAboveLimit" => Error::OfferRefused {
+				fault,
+				why: format!(
+					"the epoch costs more than the {} M2M that the subscription allows, or than the {} M2M that are left of it: end it with `m2m data subscription end {}`, and make another",
+					money::format(order.cap),
+					money::format(order.left),
+					self.number
+				),
+			},
+			error => error,
+		})?;
+		self.purchases().begin_epoch(followed, &purchase, order.left)?;
+		self.trade.note(check_lines(&found));
+		*checks = found;
+		Ok(Step::GoOn)
+	}
+
+	/// True once the meter has anchored readings up to the end of the epoch.
+	async fn is_anchored(&self, block: &Block, followed: &Followed) -> Result<bool> {
+		let chain = self.chain();
+		let listing = block
+			.listing(chain, followed.listing)
+			.await?
+			.ok_or_else(|| no_listing(followed.listing))?;
+		let details = block
+			.stream(chain, &listing.spec.device, listing.spec.stream)
+			.await?;
+		let Some(StreamDetails {
+			spec: Some(spec),
+			last_reading,
+			..
+		}) = details
+		else {
+			// To ask says what is wrong.
+			return Ok(true);
+		};
+		Ok(last_reading.is_some_and(|last| last.saturating_add(spec.cadence_ms.into()) >= followed.until()))
+	}
+
+	/// Goes on with the epoch that is under way.
+	async fn go_on(
+		&self,
+		followed: &Followed,
+		mut purchase: Purchase,
+		checks: &mut Vec<Check>,
+	) -> Result<Step> {
+		let buyer = &self.trade.buyer;
+		let (sale, expires) = (purchase.sale(), purchase.terms().expires);
+		if !purchase.checked {
+			// Nothing was signed.
+			if self.chain().finalized().await?.number > expires {
+				self.purchases().remove(&sale)?;
+				return Ok(Step::GoOn);
+			}
+			let found = buyer.download_and_check(&mut purchase).await?;
+			self.trade.note(check_lines(&found));
+			checks.extend(found);
+		}
+		if self.has_lapsed(followed, &purchase).await? {
+			self.purchases().remove(&sale)?;
+			return Ok(Step::Lapsed);
+		}
+		let mut seen = buyer.look(&mut purchase).await?;
+		if let Seen::NotBought { .. } = seen {
+			match buyer.countersign(&purchase, self.number).await {
+				Ok(()) => self.trade.note(format!(
+					"countersigned: the seller delivers until block {expires}, or it costs nothing"
+				)),
+				// It may have arrived all the same, now or before this process began.
+				Err(
+					error @ (Error::SellerUnreachable { .. }
+					| Error::SellerRefused { .. }
+					| Error::OfferRefused { .. }),
+				) => self.trade.note(format!(
+					"{error}; nothing else is signed for this epoch until block {expires} has shown that it is not delivered"
+				)),
+				Err(error) => return Err(error),
+			}
+			seen = buyer.wait_for_delivery(&mut purchase).await?;
+		}
+		if seen == Seen::Over && purchase.ending.is_none() {
+			self.purchases().remove(&sale)?;
+			return Ok(Step::Lapsed);
+		}
+		let checks = std::mem::take(checks);
+		let concluded = self
+			.trade
+			.conclude(purchase, checks, seen, self.no_dispute, None, 0)
+			.await;
+		if let Err(Error::SaleFailed { .. } | Error::BadDelivery { .. }) = &concluded {
+			self.trade.context.output.warn(format!(
+				"nothing more is bought: `m2m data subscription end {}` ends the subscription, and to follow it again asks the same seller again",
+				self.number
+			));
+		}
+		concluded.map(|()| Step::Bought)
+	}
+
+	/// True if an epoch cannot be delivered any more and was not: the subscription has paid nothing since it was asked
+	/// for. Past blocks would say so, too, but a node need not have them.
+	async fn has_lapsed(&self, followed: &Followed, purchase: &Purchase) -> Result<bool> {
+		let (chain, expires) = (self.chain(), purchase.terms().expires);
+		if purchase.bought_in.is_some() || purchase.revealed.is_some() {
+			return Ok(false);
+		}
+		let block = chain.finalized().await?;
+		if block.number <= expires || block.sale(chain, &purchase.sale(), expires).await?.is_some() {
+			return Ok(false);
+		}
+		let order = block.subscription(chain, self.number).await?;
+		Ok(order.is_some_and(|order| order.left == followed.left))
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn followed() -> Followed {
+		Followed {
+			genesis: [1; 32],
+			subscription: 3,
+			listing: 0,
+			every_ms: 3_600_000,
+			next: time::parse("2016-06-13T05:00:00Z").unwrap(),
+			allow_gaps: false,
+			folder: "/readings".into(),
+			current: None,
+			left: 0,
+		}
+	}
+
+	fn arguments(from: Option<&str>, every: Option<&str>, out: Option<&str>) -> Follow {
+		Follow {
+			subscription: 3,
+			buyer: "bob.json".into(),
+			from: from.map(Into::into),
+			every: every.map(Into::into),
+			out: out.map(Into::into),
+			allow_gaps: false,
+			once: false,
+			no_dispute: false,
+		}
+	}
+
+	#[test]
+	fn the_same_command_goes_on_and_another_one_is_refused() {
+		for (from, every, out) in [
+			(None, None, None),
+			(Some("2016-06-13"), Some("1h"), Some("/readings")),
+			(Some("2016-06-13T05:00:00Z"), None, None),
+		] {
+			arguments(from, every, out).check_same(&followed()).unwrap();
+		}
+		for (from, every, out) in [
+			(Some("2016-06-14"), None, None),
+			(Some("2016-06-13T00:30:00Z"), None, None),
+			(None, Some("2h"), None),
+			(None, None, Some("/elsewhere")),
+		] {
+			let error = arguments(from, every, out).check_same(&followed()).unwrap_err();
+			assert!(error.to_string().contains("followed already"), "{error}");
+			assert_eq!(error.exit_code(), 2);
+		}
+		let gaps = Follow {
+			allow_gaps: true,
+			..arguments(None, None, None)
+		};
+		assert!(gaps.check_same(&followed()).is_err());
+	}
+
+	#[test]
+	fn only_what_passes_is_waited_for() {
+		let refused = |refusal| Error::SellerRefused {
+			refusal,
+			message: "no".into(),
+		};
+		let offer = |fault: &str| Error::OfferRefused {
+			fault: fault.into(),
+			why: "why".into(),
+		};
+		for error in [
+			refused(Refusal::RangeNotAvailable),
+			refused(Refusal::BondTooSmall),
+			offer("TooFew"),
+		] {
+			assert!(passes(&error), "{error}");
+		}
+		for error in [
+			refused(Refusal::UnknownListing),
+			refused(Refusal::WrongChain),
+			offer("PriceAboveLimit"),
+			offer("SaleRoot"),
+			Error::Unknown("gone".into()),
+		] {
+			assert!(!passes(&error), "{error}");
+		}
+	}
+}
