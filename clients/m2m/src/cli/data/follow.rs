@@ -381,7 +381,7 @@ impl Follower<'_> {
 			}
 			seen = buyer.wait_for_delivery(&mut purchase).await?;
 		}
-		if seen == Seen::Over && purchase.ending.is_none() {
+		if seen == Seen::Over && purchase.bought_in.is_none() && purchase.ending.is_none() {
 			self.purchases().remove(&sale)?;
 			return Ok(Step::Lapsed);
 		}
