@@ -702,8 +702,13 @@ async fn what_cannot_be_sold_is_refused_by_name() {
 	fn listing(state: &mut State) -> &mut Listing {
 		state.standing.listing.as_mut().unwrap()
 	}
-	let news: [(News, Refusal); 9] = [
+	let news: [(News, Refusal); 11] = [
 		(|state| state.standing.listing = None, Refusal::UnknownListing),
+		(|state| state.standing.payable = false, Refusal::NotForSale),
+		(
+			|state| state.standing.first_seq = Some(1),
+			Refusal::RangeNotAvailable,
+		),
 		(|state| state.standing.generation = Some(1), Refusal::NotForSale),
 		(|state| state.standing.generation = None, Refusal::NotForSale),
 		(|state| state.standing.seller = None, Refusal::BondTooSmall),
