@@ -173,6 +173,13 @@ impl Follow {
 	}
 }
 
+fn followed_elsewhere(follow: &Follow) -> Error {
+	Error::Usage(format!(
+		"another process follows subscription {} with this --home: wait for it to end",
+		follow.subscription
+	))
+}
+
 fn follow_key(genesis: &[u8; 32], subscription: SubscriptionId) -> Vec<u8> {
 	[&genesis[..], &subscription.to_be_bytes()].concat()
 }
@@ -276,10 +283,24 @@ impl Purchases {
 		})
 	}
 
-	/// Stores that a subscription is followed.
-	pub fn put_follow(&self, follow: &Follow) -> Result<()> {
+	/// Stores that a subscription is followed from now on.
+	///
+	/// # Errors
+	/// [`Error::Usage`] if it is already.
+	pub fn begin_follow(&self, follow: &Follow) -> Result<()> {
 		let key = follow_key(&follow.genesis, follow.subscription);
-		self.with(|database| database.put(FOLLOWED, &key, follow))
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
+				if followed.get(key.as_slice()).map_err(fault)?.is_some() {
+					return Err(followed_elsewhere(follow));
+				}
+				followed
+					.insert(key.as_slice(), follow.encode().as_slice())
+					.map_err(fault)?;
+				Ok(())
+			})
+		})
 	}
 
 	/// Forgets a subscription that is over. What was bought under it stays.
@@ -313,10 +334,7 @@ impl Purchases {
 				let stored = followed.get(key.as_slice()).map_err(fault)?;
 				let stored: Option<Follow> = stored.map(|stored| decode(stored.value())).transpose()?;
 				if stored.as_ref() != Some(follow) {
-					return Err(Error::Usage(format!(
-						"another process follows subscription {} with this --home: wait for it to end",
-						follow.subscription
-					)));
+					return Err(followed_elsewhere(follow));
 				}
 				followed
 					.insert(key.as_slice(), begun.encode().as_slice())
@@ -540,7 +558,9 @@ pub(crate) mod tests {
 			..follow.clone()
 		};
 		for follow in [&follow, &elsewhere] {
-			store.put_follow(follow).unwrap();
+			store.begin_follow(follow).unwrap();
+			let again = store.begin_follow(follow).unwrap_err();
+			assert!(again.to_string().contains("another process"), "{again}");
 		}
 		let stored = || store.follow(&[9; 32], 4).unwrap();
 		assert_eq!(stored(), Some(follow.clone()));

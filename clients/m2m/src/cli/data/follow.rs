@@ -139,7 +139,7 @@ pub async fn run(context: &Context, arguments: Follow) -> Result<()> {
 		Some(followed) => arguments.check_same(&followed)?,
 		None => {
 			let order = order.ok_or_else(|| no_subscription(number))?;
-			purchases.put_follow(&arguments.begin(chain.genesis(), &order)?)?;
+			purchases.begin_follow(&arguments.begin(chain.genesis(), &order)?)?;
 		}
 	}
 	buyer::sweep(&purchases, chain.genesis(), block.number)?;
