@@ -46,13 +46,16 @@ pub struct StreamRange {
 	pub root: Option<H256>,
 }
 
-/// The chain, as a seller needs it. Everything is read from finalized blocks.
+/// The chain, as a seller needs it. Everything but the clock is read from finalized blocks.
 pub trait Market: Send + Sync + 'static {
 	/// Hash of the first block.
 	fn genesis(&self) -> [u8; 32];
 
 	/// Number of the last finalized block.
 	fn height(&self) -> impl Future<Output = Result<u32>> + Send;
+
+	/// Number of the newest block, final or not: what is sent now comes after it.
+	fn newest(&self) -> impl Future<Output = Result<u32>> + Send;
 
 	/// What the chain says of a listing.
 	fn standing(&self, listing: ListingId) -> impl Future<Output = Result<Standing>> + Send;
@@ -139,6 +142,10 @@ impl Market for OnChain {
 
 	async fn height(&self) -> Result<u32> {
 		Ok(self.chain().finalized().await?.number)
+	}
+
+	async fn newest(&self) -> Result<u32> {
+		Ok(self.chain().best().await?.number)
 	}
 
 	async fn standing(&self, listing: ListingId) -> Result<Standing> {

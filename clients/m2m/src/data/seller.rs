@@ -45,7 +45,13 @@ use std::{
 /// bond from other buyers.
 const OFFER_BLOCKS: u32 = 100;
 /// A key is not sent with fewer blocks than this left to reveal it: in a block too late it would be public and not paid.
+/// They are counted from the newest block, because what is sent now comes after that.
 const REVEAL_MARGIN: u32 = 8;
+/// No epoch is delivered while the newest block is further than this ahead of the finalized one: too much of what was
+/// read may not hold any more.
+const MAX_LAG: u32 = 20;
+/// After how many blocks an epoch that the chain refused is sent again: its key is public, and each try costs a fee.
+const REFUSED_PAUSE: u32 = 8;
 /// Keys in one transaction.
 const KEYS_PER_CALL: usize = 50;
 /// After a longer absence each sale is looked up instead of reading what happened.
@@ -104,6 +110,15 @@ struct OpenSale {
 	warned: bool,
 	/// The subscription for which it was countersigned.
 	epoch: Option<SubscriptionId>,
+	/// Block before which an epoch that the chain refused is not sent again.
+	not_before: u32,
+}
+
+impl OpenSale {
+	/// True for an epoch that is not delivered.
+	fn waits(&self) -> bool {
+		self.epoch.is_some() && !self.bought
+	}
 }
 
 #[derive(Default)]
@@ -558,14 +573,19 @@ impl<M: Market> Seller<M> {
 			subscriber: request.subscriber,
 			countersignature: request.countersignature,
 		};
+		// The chain is not asked about what nobody signed.
+		if !countersigned(&record, &epoch).is_countersigned(&self.market.genesis(), subscription) {
+			return Err(not_countersigned());
+		}
+		let standing = self.standing(terms.listing).await?;
 		let order = self.market.subscription(subscription).await?.ok_or_else(|| {
 			Refused::new(
 				Refusal::UnknownSubscription,
 				format!("the chain has no subscription {subscription}: make one, then ask for an offer"),
 			)
 		})?;
-		let standing = self.market.standing(terms.listing).await?;
-		self.check_epoch(&record, &epoch, &order, 0, &standing)?;
+		// What can change is looked at again before the key is sent.
+		self.check_epoch(&record, &epoch, &order, 0, &standing, standing.block)?;
 		self.promise(&sale, terms.price, subscription, order.left)?;
 		if let Err(error) = self.vault.countersigned(&sale, &epoch) {
 			self.unpromise(&sale);
@@ -601,12 +621,12 @@ impl<M: Market> Seller<M> {
 
 	fn unpromise(&self, sale: &SaleId) {
 		if let Some(open) = held(&self.desk).open.get_mut(sale) {
-			open.epoch = None;
+			(open.epoch, open.warned) = (None, false);
 		}
 	}
 
 	/// Fails unless the chain will take an epoch, as far as it can be known. `others` is what other epochs take of the
-	/// subscription's money before.
+	/// subscription's money before, and `now` the block after which it can be delivered.
 	fn check_epoch(
 		&self,
 		record: &SaleRecord,
@@ -614,6 +634,7 @@ impl<M: Market> Seller<M> {
 		order: &Subscription,
 		others: u128,
 		standing: &Standing,
+		now: u32,
 	) -> Answer<CountersignedTerms> {
 		let genesis = self.market.genesis();
 		let terms = &record.offer.terms;
@@ -631,27 +652,19 @@ impl<M: Market> Seller<M> {
 			));
 		}
 		let last = terms.expires.min(order.ends);
-		if standing.block.saturating_add(REVEAL_MARGIN) > last {
+		if now.saturating_add(REVEAL_MARGIN) > last {
 			return Err(Refused::new(
 				Refusal::TooLate,
 				format!(
-					"block {} is final, and nothing can be delivered after block {last}: countersign earlier",
-					standing.block
+					"block {now} is made, and nothing can be delivered after block {last}: countersign earlier"
 				),
 			));
 		}
-		let countersigned = CountersignedTerms {
-			offer: record.offer.clone(),
-			subscriber: epoch.subscriber,
-			countersignature: epoch.countersignature.clone(),
-		};
+		let countersigned = countersigned(record, epoch);
 		if epoch.subscriber.account() != order.signer
 			|| !countersigned.is_countersigned(&genesis, epoch.subscription)
 		{
-			return Err(Refused::new(
-				Refusal::NotCountersigned,
-				"that is no countersignature of the subscription's signer to this offer",
-			));
+			return Err(not_countersigned());
 		}
 		let (source, listing) = self.listed(terms.listing, standing)?;
 		let signer = self.check_listing(source, listing, standing)?;
@@ -810,8 +823,8 @@ impl<M: Market> Seller<M> {
 		}
 	}
 
-	/// Sees to everything that is due after the last finalized block: delivers what was countersigned, reveals keys of
-	/// what was bought, asks for the money of what is over, forgets what nobody bought.
+	/// Sees to everything that is due after the last finalized block: reveals keys of what was bought, asks for the money
+	/// of what is over, forgets what nobody bought, and delivers what was countersigned, as much as one transaction takes.
 	///
 	/// # Errors
 	/// Those of the chain and the vault. What was left undone is done the next time.
@@ -845,14 +858,14 @@ impl<M: Market> Seller<M> {
 						held(&self.desk).standings.clear();
 						(self.journal)(&format!("sale {id:?} was bought"));
 					}
-					if late && !sale.warned {
+					if late && !(sale.bought && sale.warned) {
 						(self.journal)(&format!(
 							"warning: it is too late to reveal the key of sale {id:?}; the buyer gets its money back"
 						));
 					}
 					match record.key {
 						Some(_) if head > record.deadline => settles.push(id),
-						None if !late => reveals.push(id),
+						None if !late => reveals.push((record.deadline, id)),
 						_ => {}
 					}
 				}
@@ -862,65 +875,93 @@ impl<M: Market> Seller<M> {
 				None => {}
 			}
 		}
-		// Whatever became of that, keys of what was bought have deadlines of their own.
+		// Each waits until it is final. What is bought has a deadline and comes first; what is countersigned has none, and
+		// one delivery at a time keeps no key waiting for long. None of them keeps the others from being tried.
+		let revealed = self.reveal(reveals).await;
+		let settled = self.settle(&settles).await;
 		let delivered = self.deliver().await;
-		for chunk in reveals.chunks(KEYS_PER_CALL) {
+		revealed.and(settled).and(delivered)?;
+		self.seen.store(head, Ordering::Relaxed);
+		Ok(())
+	}
+
+	/// Reveals keys of what was bought, the most urgent first, by last block.
+	async fn reveal(&self, mut due: Vec<(u32, SaleId)>) -> Result<()> {
+		due.sort_unstable();
+		for chunk in due.chunks(KEYS_PER_CALL) {
+			// Time has passed since the deadlines were looked at, and with each chunk before.
+			let now = self.market.newest().await?;
 			let mut keys = Vec::with_capacity(chunk.len());
-			for id in chunk {
+			for (deadline, id) in chunk {
+				if now.saturating_add(REVEAL_MARGIN) > *deadline {
+					// The next round says so.
+					continue;
+				}
 				let Some(record) = self.vault.sale(id)? else {
 					continue;
 				};
 				keys.push((*id, self.key_of(&record.offer.terms)?));
 			}
+			if keys.is_empty() {
+				continue;
+			}
 			self.market.reveal(&keys).await?;
-			for id in chunk {
+			for (id, _) in &keys {
 				(self.journal)(&format!("sale {id:?}: key revealed"));
 			}
 		}
-		for chunk in settles.chunks(SALES_PER_CALL) {
-			self.market.settle(chunk).await?;
-		}
-		delivered?;
-		self.seen.store(head, Ordering::Relaxed);
 		Ok(())
 	}
 
-	/// Delivers what was countersigned. A key is public as soon as it is sent, whether or not the chain takes the epoch.
+	/// Asks for the money of sales whose time for evidence is over.
+	async fn settle(&self, due: &[SaleId]) -> Result<()> {
+		for chunk in due.chunks(SALES_PER_CALL) {
+			self.market.settle(chunk).await?;
+		}
+		Ok(())
+	}
+
+	/// Delivers what was countersigned, in one transaction. A key is public as soon as it is sent, whether or not the
+	/// chain takes the epoch: one that it refuses stays countersigned, and is sent again when it seems to be in order.
 	async fn deliver(&self) -> Result<()> {
-		loop {
-			let due = self.due_epochs().await?;
-			if due.is_empty() {
-				return Ok(());
-			}
-			let refused = self.market.deliver(&due).await?;
-			for epoch in due.iter().flat_map(|(_, epochs)| epochs) {
-				let sale = epoch.terms.offer.terms.sale_id(&self.market.genesis());
-				let refused = refused.iter().find(|(known, _)| *known == sale);
-				match refused {
-					Some((_, reason)) if reason != TERMS_USED => {
-						self.unpromise(&sale);
-						self.vault.drop_epoch(&sale)?;
-						(self.journal)(&format!(
-							"warning: the chain did not take epoch {sale:?}, and its key is public: {reason}"
-						));
+		if !held(&self.desk).open.values().any(OpenSale::waits) {
+			return Ok(());
+		}
+		let now = self.market.newest().await?;
+		let due = self.due_epochs(now).await?;
+		if due.is_empty() {
+			return Ok(());
+		}
+		let refused = self.market.deliver(&due).await?;
+		for epoch in due.iter().flat_map(|(_, epochs)| epochs) {
+			let sale = epoch.terms.offer.terms.sale_id(&self.market.genesis());
+			let refused = refused.iter().find(|(known, _)| *known == sale);
+			match refused {
+				Some((_, reason)) if reason != TERMS_USED => {
+					if let Some(open) = held(&self.desk).open.get_mut(&sale) {
+						open.not_before = now.saturating_add(REFUSED_PAUSE);
 					}
-					// Whether this, an earlier delivery or a purchase got through: the next round sees the sale.
-					_ => {
-						self.delivered(&sale);
-						(self.journal)(&format!("epoch {sale:?}: delivered"));
-					}
+					(self.journal)(&format!(
+						"warning: the chain did not take epoch {sale:?}, and its key is public: {reason}"
+					));
+				}
+				// Whether this, an earlier delivery or a purchase got through: the next round sees the sale.
+				_ => {
+					self.delivered(&sale);
+					(self.journal)(&format!("epoch {sale:?}: delivered"));
 				}
 			}
 		}
+		Ok(())
 	}
 
-	/// The epochs that the chain will take, as far as it can be known right before they are sent; no more than one
-	/// delivery takes.
-	async fn due_epochs(&self) -> Result<Vec<(SubscriptionId, Vec<Epoch>)>> {
+	/// The epochs that the chain will take after block `now`, as far as it can be known right before they are sent; no
+	/// more than one delivery takes.
+	async fn due_epochs(&self, now: u32) -> Result<Vec<(SubscriptionId, Vec<Epoch>)>> {
 		let mut waiting: Vec<(SubscriptionId, u32, SaleId)> = held(&self.desk)
 			.open
 			.iter()
-			.filter(|(_, sale)| !sale.bought)
+			.filter(|(_, sale)| sale.waits() && sale.not_before <= now)
 			.filter_map(|(id, sale)| Some((sale.epoch?, sale.expires, *id)))
 			.collect();
 		waiting.sort_unstable();
@@ -947,11 +988,17 @@ impl<M: Market> Seller<M> {
 					self.hold_back(sale, "the subscription is closed");
 					continue;
 				};
+				if now.saturating_sub(standing.block) > MAX_LAG {
+					self.hold_back(sale, "the chain makes blocks, and they do not become final");
+					continue;
+				}
 				if !self.is_covered(standing) {
 					self.hold_back(sale, "the bond does not cover all offers any more");
 					continue;
 				}
-				match self.check_epoch(&record, &epoch, order, taken, standing) {
+				// The finalized block may have moved on meanwhile.
+				let now = now.max(standing.block);
+				match self.check_epoch(&record, &epoch, order, taken, standing, now) {
 					Ok(terms) => {
 						let key = self.key_of(&record.offer.terms)?;
 						taken = taken.saturating_add(record.offer.terms.price);
@@ -1026,7 +1073,24 @@ fn open_sale(terms: &SaleTerms, epoch: Option<SubscriptionId>) -> OpenSale {
 		bought: false,
 		warned: false,
 		epoch,
+		not_before: 0,
 	}
+}
+
+/// An offer with the countersignature to it.
+fn countersigned(record: &SaleRecord, epoch: &EpochRecord) -> CountersignedTerms {
+	CountersignedTerms {
+		offer: record.offer.clone(),
+		subscriber: epoch.subscriber,
+		countersignature: epoch.countersignature.clone(),
+	}
+}
+
+fn not_countersigned() -> Refused {
+	Refused::new(
+		Refusal::NotCountersigned,
+		"that is no countersignature of the subscription's signer to this offer",
+	)
 }
 
 fn unknown_delivery() -> Refused {

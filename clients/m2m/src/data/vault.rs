@@ -404,15 +404,6 @@ impl Vault {
 		self.get(EPOCHS, sale.as_bytes())
 	}
 
-	/// Forgets the countersignature to an offer.
-	pub fn drop_epoch(&self, sale: &SaleId) -> Result<()> {
-		self.database.write(|transaction| {
-			let mut epochs = transaction.open_table(EPOCHS).map_err(fault)?;
-			epochs.remove(sale.as_bytes()).map_err(fault)?;
-			Ok(())
-		})
-	}
-
 	/// A sale.
 	///
 	/// # Errors
@@ -579,10 +570,6 @@ mod tests {
 		let vault = Vault::open(&path, PASSPHRASE).unwrap();
 		assert_eq!(vault.epoch(&sale(1)).unwrap(), Some(epoch(0)));
 
-		vault.drop_epoch(&sale(1)).unwrap();
-		assert_eq!(vault.epoch(&sale(1)).unwrap(), None);
-		assert_eq!(vault.sale(&sale(1)).unwrap(), Some(record(1)));
-		vault.countersigned(&sale(1), &epoch(9)).unwrap();
 		vault.forget(&sale(1)).unwrap();
 		assert_eq!(vault.epoch(&sale(1)).unwrap(), None);
 

@@ -62,6 +62,10 @@ const FIXED_COVER: u128 = 500_000;
 /// A chain.
 struct State {
 	head: u32,
+	/// How far the newest block is ahead of that, which is final.
+	ahead: u32,
+	/// How many blocks it takes until a transaction is final.
+	slow: u32,
 	standing: Standing,
 	range: Option<StreamRange>,
 	sales: BTreeMap<SaleId, SaleStatus>,
@@ -147,6 +151,11 @@ impl Market for Fake {
 		Ok(self.state().head)
 	}
 
+	async fn newest(&self) -> Result<u32> {
+		let state = self.state();
+		Ok(state.head + state.ahead)
+	}
+
 	async fn standing(&self, listing: u32) -> Result<Standing> {
 		let state = self.state();
 		let mut standing = state.standing.clone();
@@ -174,11 +183,13 @@ impl Market for Fake {
 			return Err(Error::Node("the node has a fault".into()));
 		}
 		let head = state.head;
+		state.head += state.slow;
 		for (sale, key) in keys {
 			let Some(SaleStatus::Open(record)) = state.sales.get_mut(sale) else {
 				panic!("a key was revealed for {sale:?}, which nobody bought")
 			};
 			assert!(record.key.is_none(), "a key was revealed twice");
+			assert!(head <= record.deadline, "a key was revealed too late");
 			assert_eq!(key.commitment(), record.key_commitment);
 			record.key = Some(*key);
 			record.deadline = head + record.dispute_window;
@@ -197,7 +208,7 @@ impl Market for Fake {
 			state.faults -= 1;
 			return Err(Error::Node("the node has a fault".into()));
 		}
-		state.head += 1;
+		state.head += 1 + state.slow;
 		let (mut sent, mut refused) = (Vec::new(), Vec::new());
 		for (subscription, epochs) in epochs {
 			assert!(!epochs.is_empty());
@@ -282,6 +293,8 @@ impl Shop {
 		};
 		let chain = Fake(Arc::new(Mutex::new(State {
 			head: 100,
+			ahead: 0,
+			slow: 0,
 			standing: Standing {
 				block: 0,
 				conditions: Conditions {
@@ -433,11 +446,15 @@ impl Subscriber {
 	}
 
 	fn countersign(&self, quote: &Quote) -> Countersigned {
+		self.countersign_for(self.number, quote)
+	}
+
+	fn countersign_for(&self, subscription: SubscriptionId, quote: &Quote) -> Countersigned {
 		let sale = quote.offer.terms.sale_id(&GENESIS);
-		let bytes = CountersignedTerms::signed_bytes(&GENESIS, self.number, &sale);
+		let bytes = CountersignedTerms::signed_bytes(&GENESIS, subscription, &sale);
 		Countersigned {
 			genesis: H256(GENESIS),
-			subscription: self.number,
+			subscription,
 			sale,
 			subscriber: self.key.public(),
 			countersignature: self.key.sign(&bytes),
@@ -1139,16 +1156,21 @@ async fn a_countersignature_survives_a_restart_and_a_fault_of_the_node() {
 	let quote = subscriber.order(&shop, &seller).await;
 	drop(seller);
 	let seller = shop.open();
-	// What others bought is revealed whatever becomes of the delivery.
 	let (request, _) = shop.request(0, 60);
 	let bought = shop.chain.buy(&seller.quote(request).await.unwrap());
+	let sale = quote.offer.terms.sale_id(&GENESIS);
+	// The key of what somebody bought, and then the epoch.
+	shop.chain.state().faults = 2;
+	assert!(seller.tick().await.is_err());
+	assert!(shop.chain.revealed().is_empty());
+	assert!(shop.chain.state().deliveries.is_empty());
+	// Neither keeps the other one back.
 	shop.chain.state().faults = 1;
 	assert!(seller.tick().await.is_err());
-	assert_eq!(shop.chain.revealed()[0].0, bought);
-	assert!(shop.chain.state().deliveries.is_empty());
-	seller.tick().await.unwrap();
-	let sale = quote.offer.terms.sale_id(&GENESIS);
+	assert!(shop.chain.revealed().is_empty());
 	assert_eq!(shop.chain.state().deliveries, [vec![sale]]);
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.revealed()[0].0, bought);
 	// It was delivered by the process before, which did not hear of it.
 	drop(seller);
 	let seller = shop.open();
@@ -1204,11 +1226,15 @@ async fn what_the_chain_would_not_take_is_no_epoch() {
 			Refusal::UnknownDelivery,
 		),
 		(
+			subscriber.countersign_for(11, &quote),
+			Refusal::UnknownSubscription,
+		),
+		(
 			Countersigned {
 				subscription: 11,
 				..good.clone()
 			},
-			Refusal::UnknownSubscription,
+			Refusal::NotCountersigned,
 		),
 		(
 			Countersigned {
@@ -1266,9 +1292,11 @@ async fn what_the_chain_would_not_take_is_no_epoch() {
 		let (quote, _) = subscriber.quote(&shop, &seller).await;
 		let before = shop.chain.state().standing.clone();
 		news(&mut shop.chain.state());
+		shop.chain.block(&seller).await;
 		let answer = seller.epoch(subscriber.countersign(&quote)).await;
 		assert_eq!(refusal(answer), expected, "news {number}");
 		shop.chain.state().standing = before;
+		shop.chain.block(&seller).await;
 	}
 	assert_eq!(
 		seller
@@ -1290,6 +1318,7 @@ async fn no_key_is_sent_when_there_is_little_time() {
 	let (late, _) = subscriber.quote(&shop, &seller).await;
 	let expires = quote.offer.terms.expires;
 	shop.chain.forward(expires - 7 - 100);
+	seller.tick().await.unwrap();
 	let answer = seller.epoch(subscriber.countersign(&late)).await;
 	assert_eq!(refusal(answer), Refusal::TooLate);
 	for _ in 0..12 {
@@ -1301,12 +1330,74 @@ async fn no_key_is_sent_when_there_is_little_time() {
 	let sale = quote.offer.terms.sale_id(&GENESIS);
 	assert_eq!(seller.vault().epoch(&sale).unwrap(), None);
 
-	// One block earlier there is time.
+	// One block earlier there is time, unless the newest block is not final.
 	let quote = subscriber.order(&shop, &seller).await;
 	let left = quote.offer.terms.expires - shop.chain.state().head;
-	shop.chain.forward(left - 8);
+	shop.chain.forward(left - 9);
+	shop.chain.state().ahead = 2;
 	seller.tick().await.unwrap();
+	assert!(shop.chain.state().deliveries.is_empty());
+	shop.chain.state().ahead = 0;
+	shop.chain.block(&seller).await;
 	assert_eq!(shop.chain.state().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn no_key_is_sent_while_the_chain_finalizes_nothing() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+	let seller = shop.open();
+	subscriber.order(&shop, &seller).await;
+	shop.chain.state().ahead = 21;
+	shop.chain.block(&seller).await;
+	assert!(shop.chain.state().deliveries.is_empty());
+	shop.chain.state().ahead = 20;
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_delivery_does_not_delay_a_key_that_was_bought_before_it() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	let (request, _) = shop.request(0, 60);
+	let quote = seller.quote(request).await.unwrap();
+	let sale = shop.chain.buy(&quote);
+	shop.chain.forward(quote.offer.terms.reveal_window - 8);
+	drop(seller);
+	let seller = shop.open();
+	let subscriber = shop.subscribe(0, EPOCH, 9 * EPOCH);
+	for _ in 0..2 {
+		subscriber.order(&shop, &seller).await;
+	}
+	// After this block it is too late to send the key.
+	shop.chain.state().slow = 80;
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.revealed()[0].0, sale);
+	let sizes: Vec<_> = shop.chain.state().deliveries.iter().map(Vec::len).collect();
+	assert_eq!(sizes, [2]);
+}
+
+#[tokio::test]
+async fn a_key_is_not_sent_when_those_before_it_took_too_long() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	let mut first = None;
+	// One more than a transaction takes.
+	for _ in 0..51 {
+		let (request, _) = shop.request(0, 2);
+		let quote = seller.quote(request).await.unwrap();
+		shop.chain.state().open(&quote.offer.terms, None);
+		first.get_or_insert(quote);
+	}
+	shop.chain.forward(first.unwrap().offer.terms.reveal_window - 8);
+	shop.chain.state().slow = 1;
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.revealed().len(), 50);
+	for _ in 0..3 {
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(shop.chain.revealed().len(), 50, "it would be public and not paid");
 }
 
 #[tokio::test]
@@ -1378,10 +1469,11 @@ async fn epochs_that_wait_count_against_what_is_left() {
 }
 
 #[tokio::test]
-async fn an_epoch_that_the_chain_refuses_is_dropped() {
+async fn an_epoch_that_the_chain_refuses_stays_owed_and_is_sent_again_later() {
 	let shop = Shop::new();
 	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
 	let seller = shop.open();
+	let (other, _) = subscriber.quote(&shop, &seller).await;
 	let quote = subscriber.order(&shop, &seller).await;
 	let sale = quote.offer.terms.sale_id(&GENESIS);
 	shop.chain.state().refusing = Some("DataMarketplace::DeviceNotActive");
@@ -1391,13 +1483,21 @@ async fn an_epoch_that_the_chain_refuses_is_dropped() {
 	assert_eq!(
 		shop.chain.state().deliveries,
 		[vec![sale]],
-		"it is not sent again"
+		"it is not sent again at once"
 	);
-	assert_eq!(seller.vault().epoch(&sale).unwrap(), None);
-	drop(seller);
-	let seller = shop.open();
-	shop.chain.block(&seller).await;
-	assert_eq!(shop.chain.state().deliveries.len(), 1);
+	// Its key is public, so it counts against what is left.
+	let answer = seller.epoch(subscriber.countersign(&other)).await;
+	assert_eq!(refusal(answer), Refusal::NotCovered);
+	shop.chain.state().refusing = None;
+	shop.chain.forward(8);
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.state().deliveries.len(), 2);
+	assert!(shop.chain.state().sales.contains_key(&sale));
+	assert_eq!(shop.chain.state().subscriptions[&0].left, 0);
+	for _ in 0..20 {
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(shop.chain.state().deliveries.len(), 2);
 }
 
 #[tokio::test]
@@ -1434,9 +1534,11 @@ async fn more_epochs_than_one_delivery_takes_come_in_several() {
 			.order(&shop, &seller)
 			.await;
 	}
+	let sizes = || -> Vec<_> { shop.chain.state().deliveries.iter().map(Vec::len).collect() };
 	shop.chain.block(&seller).await;
-	let sizes: Vec<_> = shop.chain.state().deliveries.iter().map(Vec::len).collect();
-	assert_eq!(sizes, [32, 1]);
+	assert_eq!(sizes(), [32], "what was bought meanwhile has its turn after each");
+	shop.chain.block(&seller).await;
+	assert_eq!(sizes(), [32, 1]);
 	let left = |number| shop.chain.state().subscriptions[&number].left;
 	assert_eq!((left(0), left(1)), (3 * EPOCH, 30 * EPOCH));
 }
