@@ -297,7 +297,7 @@ impl Buyer<'_> {
 	pub async fn download_and_check(&self, purchase: &mut Purchase) -> Result<Vec<Check>> {
 		let checked = self.fetch_and_check(purchase).await;
 		if let Err(Error::OfferRefused { .. }) = &checked {
-			self.purchases.remove(&purchase.sale())?;
+			self.purchases.discard(&purchase.sale())?;
 		}
 		checked
 	}
@@ -509,6 +509,7 @@ impl Buyer<'_> {
 		}
 		// What was true when it was offered may have changed.
 		view?.check(self.chain, purchase, purchase.listing(), None)?;
+		self.purchases.begin_paying(&sale)?;
 		let call = data::purchase(None, &purchase.offer);
 		match self.chain.submit_repeatable(self.key, &call).await {
 			Ok(included) => {
@@ -792,8 +793,13 @@ pub fn sweep(purchases: &Purchases, genesis: &[u8; 32], finalized: u32) -> Resul
 			&& purchase
 				.revealed
 				.is_some_and(|(_, deadline)| deadline < finalized);
-		if purchase.genesis == *genesis && (lapsed || done) {
+		if purchase.genesis != *genesis {
+			continue;
+		}
+		if done {
 			purchases.remove(&purchase.sale())?;
+		} else if lapsed {
+			purchases.discard(&purchase.sale())?;
 		}
 	}
 	Ok(())
@@ -815,15 +821,24 @@ fn ended(endings: Vec<(SaleId, Ending)>, sale: &SaleId) -> Option<(SaleId, Endin
 		.find(|(id, ending)| id == sale && !matches!(ending, Ending::Not { .. }))
 }
 
-/// Opens leaves with the revealed key.
+/// Opens all leaves of a sale with the revealed key.
 ///
 /// # Errors
-/// [`Error::Unknown`] before the key is revealed; [`Error::Store`] if keys or anchors are not those of the terms.
+/// [`Error::Unknown`] before the key is revealed; [`Error::Store`] if keys or anchors are not those of the terms, or
+/// leaves are missing.
 pub fn open(purchase: &Purchase, leaves: &[SealedLeaf]) -> Result<Opening> {
 	let Some((key, _)) = &purchase.revealed else {
 		return Err(Error::Unknown("the key of that sale is not revealed yet".into()));
 	};
 	let damaged = |fault: OpenFault| Error::Store(format!("the stored purchase is damaged ({fault:?})"));
+	// Whoever opens a part of it would call all of it good.
+	let expected = purchase.terms().leaves;
+	if leaves.len() as u64 != u64::from(expected) {
+		return Err(Error::Store(format!(
+			"the stored purchase is damaged: {} of {expected} sealed readings are here",
+			leaves.len()
+		)));
+	}
 	let anchors = purchase.sold_anchors();
 	let mut opener = Opener::new(purchase.terms(), key, &purchase.blind, &anchors).map_err(damaged)?;
 	let mut opening = Opening {
@@ -1124,6 +1139,10 @@ mod tests {
 			accuse(&purchase, &leaves[..24], &fault),
 			Err(Error::ProofDoesNotHold(_))
 		));
+		// Nor are they called good.
+		for fewer in [&leaves[..0], &leaves[..12], &leaves[..24]] {
+			assert!(matches!(open(&purchase, fewer), Err(Error::Store(_))));
+		}
 		leaves[3].sealed[0] ^= 1;
 		assert!(matches!(
 			accuse(&purchase, &leaves, &fault),

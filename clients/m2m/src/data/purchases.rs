@@ -11,16 +11,20 @@ use crate::{
 	chain::data::Ending,
 	data::{check::Recorded, protocol::LEAVES_PER_CHUNK},
 	database::{Bytes, Database, decode, fault},
+	keys::private_folder,
 	time,
 };
 use codec::{Decode, Encode};
 use m2m_device::UnixMs;
 use m2m_fair_exchange::{
 	Blind, BlindedKey, Claims, Edges, ListingId, SaleId, SaleTerms, SealedLeaf, SignedTerms, SoldAnchor,
-	market::SubscriptionId,
+	market::{ListingSpec, SubscriptionId},
 };
-use redb::{ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use sp_core::H256;
 use std::{
+	fs::{File, OpenOptions, TryLockError},
+	os::unix::fs::OpenOptionsExt,
 	path::{Path, PathBuf},
 	time::{Duration, Instant},
 };
@@ -30,6 +34,8 @@ const FILE: &str = "purchases.redb";
 const PURCHASES: Bytes = TableDefinition::new("purchases");
 /// Sale, number of a chunk -> sealed leaves.
 const LEAVES: Bytes = TableDefinition::new("leaves");
+/// Sales whose purchase was sent to the chain, whatever became of it -> nothing.
+const PAYING: Bytes = TableDefinition::new("paying");
 /// Genesis hash, number of a subscription -> [`Follow`].
 const FOLLOWED: Bytes = TableDefinition::new("followed");
 /// How long to wait for another process that has the file open.
@@ -117,6 +123,24 @@ impl Purchase {
 		self.terms().leaves.saturating_sub(before).min(LEAVES_PER_CHUNK)
 	}
 
+	/// What is lost by who stays away now, in words; `None` while nothing is signed.
+	pub fn at_stake(&self) -> Option<String> {
+		let sale = self.sale();
+		if !self.checked {
+			return None;
+		}
+		Some(match self.revealed {
+			Some((_, deadline)) => format!(
+				"the key of {sale:?} is revealed, and evidence against its seller is heard until block {deadline}"
+			),
+			None => format!(
+				"{sale:?} may be delivered until block {}, and evidence against its seller is heard for {} blocks after that was done",
+				self.terms().expires,
+				self.terms().dispute_window
+			),
+		})
+	}
+
 	/// How far it is, in a few words.
 	pub fn state(&self) -> &'static str {
 		match (&self.ending, &self.revealed) {
@@ -150,6 +174,10 @@ pub struct Follow {
 	pub next: UnixMs,
 	/// Take epochs with fewer readings than the stream's cadence promises.
 	pub allow_gaps: bool,
+	/// What the listing promised of the readings in the beginning.
+	pub claims: Claims,
+	/// Hash of the licence that it had then.
+	pub licence: H256,
 	/// Where files with readings are written.
 	pub folder: String,
 	/// The purchase of the epoch that is bought now.
@@ -160,6 +188,24 @@ pub struct Follow {
 }
 
 impl Follow {
+	/// Fails if a listing promises other things of its readings than in the beginning, or has another licence: a seller
+	/// may change both, and the buyer has agreed to neither.
+	///
+	/// # Errors
+	/// [`Error::OfferRefused`].
+	pub fn check_unchanged(&self, spec: &ListingSpec) -> Result<()> {
+		if (spec.claims, spec.licence) == (self.claims, self.licence) {
+			return Ok(());
+		}
+		Err(Error::OfferRefused {
+			fault: "ListingChanged".into(),
+			why: format!(
+				"listing {} promises other things of its readings, or has another licence, than when subscription {} was first followed: see `m2m data show {}`; end the subscription with `m2m data subscription end {}`, and make another if you agree",
+				self.listing, self.subscription, self.listing, self.subscription
+			),
+		})
+	}
+
 	/// Time before which the last reading of the epoch lies.
 	pub fn until(&self) -> UnixMs {
 		self.next.saturating_add(self.every_ms)
@@ -173,11 +219,33 @@ impl Follow {
 	}
 }
 
-fn followed_elsewhere(follow: &Follow) -> Error {
+fn followed_elsewhere(subscription: SubscriptionId) -> Error {
 	Error::Usage(format!(
-		"another process follows subscription {} with this --home: wait for it to end",
-		follow.subscription
+		"another process follows subscription {subscription} with this --home: wait for it to end"
 	))
+}
+
+/// Fails unless this is what is stored of a subscription.
+fn ensure_stored(followed: &impl ReadableTable<&'static [u8], &'static [u8]>, follow: &Follow) -> Result<()> {
+	let key = follow_key(&follow.genesis, follow.subscription);
+	let stored = followed.get(key.as_slice()).map_err(fault)?;
+	let stored: Option<Follow> = stored.map(|stored| decode(stored.value())).transpose()?;
+	if stored.as_ref() != Some(follow) {
+		return Err(followed_elsewhere(follow.subscription));
+	}
+	Ok(())
+}
+
+fn forget(transaction: &WriteTransaction, sale: &SaleId) -> Result<()> {
+	let mut purchases = transaction.open_table(PURCHASES).map_err(fault)?;
+	purchases.remove(sale.as_bytes()).map_err(fault)?;
+	let mut paying = transaction.open_table(PAYING).map_err(fault)?;
+	paying.remove(sale.as_bytes()).map_err(fault)?;
+	let mut leaves = transaction.open_table(LEAVES).map_err(fault)?;
+	let (first, last) = (chunk_key(sale, 0), chunk_key(sale, u32::MAX));
+	leaves
+		.retain_in::<&[u8], _>(first.as_slice()..=last.as_slice(), |_, _| false)
+		.map_err(fault)
 }
 
 fn follow_key(genesis: &[u8; 32], subscription: SubscriptionId) -> Vec<u8> {
@@ -206,7 +274,7 @@ impl Purchases {
 	fn with<T>(&self, action: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
 		let deadline = Instant::now() + PATIENCE;
 		loop {
-			match Database::open(&self.home, FILE, &[PURCHASES, LEAVES, FOLLOWED]) {
+			match Database::open(&self.home, FILE, &[PURCHASES, LEAVES, PAYING, FOLLOWED]) {
 				Err(Error::StoreBusy(_)) if Instant::now() < deadline => {
 					std::thread::sleep(Duration::from_millis(20));
 				}
@@ -215,9 +283,37 @@ impl Purchases {
 		}
 	}
 
-	/// Stores a purchase as it is now.
+	/// Stores a purchase as it is now. That it was checked, or bought, is not forgotten: another process may have got
+	/// further than this one.
 	pub fn put(&self, purchase: &Purchase) -> Result<()> {
-		self.with(|database| database.put(PURCHASES, purchase.sale().as_bytes(), purchase))
+		let sale = purchase.sale();
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut purchases = transaction.open_table(PURCHASES).map_err(fault)?;
+				let stored = purchases.get(sale.as_bytes()).map_err(fault)?;
+				let stored: Option<Purchase> = stored.map(|stored| decode(stored.value())).transpose()?;
+				let mut kept = purchase.clone();
+				if let Some(stored) = stored {
+					kept.checked |= stored.checked;
+					kept.bought_in = kept.bought_in.or(stored.bought_in);
+				}
+				purchases
+					.insert(sale.as_bytes(), kept.encode().as_slice())
+					.map_err(fault)?;
+				Ok(())
+			})
+		})
+	}
+
+	/// Stores that the purchase of a sale is about to be sent to the chain.
+	pub fn begin_paying(&self, sale: &SaleId) -> Result<()> {
+		self.with(|database| database.put(PAYING, sale.as_bytes(), &()))
+	}
+
+	/// True if the purchase of a sale may have been sent to the chain.
+	pub fn is_paying(&self, sale: &SaleId) -> Result<bool> {
+		let found: Option<()> = self.with(|database| database.get(PAYING, sale.as_bytes()))?;
+		Ok(found.is_some())
 	}
 
 	/// The purchase of a sale.
@@ -293,10 +389,32 @@ impl Purchases {
 			database.write(|transaction| {
 				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
 				if followed.get(key.as_slice()).map_err(fault)?.is_some() {
-					return Err(followed_elsewhere(follow));
+					return Err(followed_elsewhere(follow.subscription));
 				}
 				followed
 					.insert(key.as_slice(), follow.encode().as_slice())
+					.map_err(fault)?;
+				Ok(())
+			})
+		})
+	}
+
+	/// From now on epochs are taken with fewer readings than the stream's cadence promises.
+	///
+	/// # Errors
+	/// [`Error::Usage`] if another process has changed what is stored of the subscription since `follow` was read.
+	pub fn allow_gaps(&self, follow: &Follow) -> Result<()> {
+		let key = follow_key(&follow.genesis, follow.subscription);
+		let changed = Follow {
+			allow_gaps: true,
+			..follow.clone()
+		};
+		self.with(|database| {
+			database.write(|transaction| {
+				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
+				ensure_stored(&followed, follow)?;
+				followed
+					.insert(key.as_slice(), changed.encode().as_slice())
 					.map_err(fault)?;
 				Ok(())
 			})
@@ -331,11 +449,7 @@ impl Purchases {
 		self.with(|database| {
 			database.write(|transaction| {
 				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
-				let stored = followed.get(key.as_slice()).map_err(fault)?;
-				let stored: Option<Follow> = stored.map(|stored| decode(stored.value())).transpose()?;
-				if stored.as_ref() != Some(follow) {
-					return Err(followed_elsewhere(follow));
-				}
+				ensure_stored(&followed, follow)?;
 				followed
 					.insert(key.as_slice(), begun.encode().as_slice())
 					.map_err(fault)?;
@@ -384,17 +498,59 @@ impl Purchases {
 
 	/// Forgets a purchase and its leaves.
 	pub fn remove(&self, sale: &SaleId) -> Result<()> {
+		self.with(|database| database.write(|transaction| forget(transaction, sale)))
+	}
+
+	/// Forgets a purchase and its leaves, unless it is stored as checked: then something may be signed or paid.
+	pub fn discard(&self, sale: &SaleId) -> Result<()> {
 		self.with(|database| {
 			database.write(|transaction| {
-				let mut purchases = transaction.open_table(PURCHASES).map_err(fault)?;
-				purchases.remove(sale.as_bytes()).map_err(fault)?;
-				let mut leaves = transaction.open_table(LEAVES).map_err(fault)?;
-				let (first, last) = (chunk_key(sale, 0), chunk_key(sale, u32::MAX));
-				leaves
-					.retain_in::<&[u8], _>(first.as_slice()..=last.as_slice(), |_, _| false)
-					.map_err(fault)
+				let stored: Option<Purchase> = {
+					let purchases = transaction.open_table(PURCHASES).map_err(fault)?;
+					let stored = purchases.get(sale.as_bytes()).map_err(fault)?;
+					stored.map(|stored| decode(stored.value())).transpose()?
+				};
+				if stored.is_some_and(|stored| stored.checked) {
+					return Ok(());
+				}
+				forget(transaction, sale)
 			})
 		})
+	}
+
+	/// Sees to it that no other process follows a subscription with this home folder until the result is dropped.
+	///
+	/// # Errors
+	/// [`Error::Usage`] while another one does.
+	pub fn lock(&self, genesis: &[u8; 32], subscription: SubscriptionId) -> Result<File> {
+		private_folder(&self.home)?;
+		let chain = genesis.first_chunk::<8>().copied().unwrap_or_default();
+		let name = format!("follow-{}-{subscription}.lock", hex::encode(chain));
+		let path = self.home.join(name);
+		let file = OpenOptions::new()
+			.write(true)
+			.create(true)
+			.truncate(false)
+			.mode(0o600)
+			.open(&path)
+			.map_err(|cause| Error::io(&path, cause))?;
+		match file.try_lock() {
+			Ok(()) => Ok(file),
+			Err(TryLockError::WouldBlock) => Err(followed_elsewhere(subscription)),
+			Err(TryLockError::Error(cause)) => Err(Error::io(&path, cause)),
+		}
+	}
+
+	/// As [`Self::lock`], for the subscription of which a sale is the epoch under way; `None` if it is of none.
+	///
+	/// # Errors
+	/// As [`Self::lock`].
+	pub fn lock_epoch(&self, sale: &SaleId) -> Result<Option<File>> {
+		let followed = self.followed()?;
+		let follow = followed.iter().find(|follow| follow.current == Some(*sale));
+		follow
+			.map(|follow| self.lock(&follow.genesis, follow.subscription))
+			.transpose()
 	}
 
 	/// Numbers of the chunks of leaves that are here, in order.
@@ -443,8 +599,10 @@ pub(crate) mod tests {
 	use super::*;
 	use crate::keys::{Key, Scheme};
 	use m2m_device::AccountId;
-	use m2m_fair_exchange::{Place, SaleRange};
-	use sp_core::H256;
+	use m2m_fair_exchange::{
+		Place, SaleRange,
+		market::{Payout, Price},
+	};
 
 	pub(crate) fn purchase(nonce: u64, leaves: u32) -> Purchase {
 		let key = Key::generate(Scheme::Sr25519);
@@ -548,6 +706,8 @@ pub(crate) mod tests {
 			every_ms: 3_600_000,
 			next: 1_465_776_000_000,
 			allow_gaps: false,
+			claims: Claims::default(),
+			licence: H256::zero(),
 			folder: "/readings".into(),
 			current: None,
 			left: 0,
@@ -565,6 +725,12 @@ pub(crate) mod tests {
 		let stored = || store.follow(&[9; 32], 4).unwrap();
 		assert_eq!(stored(), Some(follow.clone()));
 		assert_eq!(store.follow(&[9; 32], 5).unwrap(), None);
+
+		// Gaps may be allowed later, by whoever has seen what is stored.
+		store.allow_gaps(&follow).unwrap();
+		assert!(store.allow_gaps(&follow).is_err());
+		let follow = stored().unwrap();
+		assert!(follow.allow_gaps);
 
 		// Of two processes that ask for the same epoch, one gets on.
 		let (first, second) = (purchase(1, 1), purchase(2, 1));
@@ -598,6 +764,141 @@ pub(crate) mod tests {
 		store.unfollow(&[9; 32], 4).unwrap();
 		store.unfollow(&[9; 32], 4).unwrap();
 		assert_eq!(store.followed().unwrap(), [elsewhere]);
+	}
+
+	#[test]
+	fn one_process_follows_a_subscription_and_others_do_not_undo_what_it_did() {
+		let home = tempfile::tempdir().unwrap();
+		let home = home.path().join("home");
+		let (first, second) = (Purchases::new(&home), Purchases::new(&home));
+		let lock = first.lock(&[9; 32], 4).unwrap();
+		let message = second.lock(&[9; 32], 4).unwrap_err().to_string();
+		assert!(
+			message.contains("another process follows subscription 4"),
+			"{message}"
+		);
+		let others = [
+			second.lock(&[9; 32], 5).unwrap(),
+			second.lock(&[8; 32], 4).unwrap(),
+		];
+		let follow = Follow {
+			genesis: [9; 32],
+			subscription: 4,
+			listing: 7,
+			every_ms: 1,
+			next: 0,
+			allow_gaps: false,
+			claims: Claims::default(),
+			licence: H256::zero(),
+			folder: "/readings".into(),
+			current: None,
+			left: 0,
+		};
+		first.begin_follow(&follow).unwrap();
+		let mut epoch = purchase(1, 1);
+		let (sale, by_hand) = (epoch.sale(), purchase(2, 1).sale());
+		first.begin_epoch(&follow, &epoch, 500).unwrap();
+		assert!(second.lock_epoch(&sale).is_err(), "the epoch is followed");
+		assert!(second.lock_epoch(&by_hand).unwrap().is_none());
+		drop((lock, others));
+		let lock = second.lock_epoch(&sale).unwrap().unwrap();
+		assert!(first.lock(&[9; 32], 4).is_err());
+		drop(lock);
+
+		// A process that has an old state in its hands.
+		let stale = epoch.clone();
+		epoch.checked = true;
+		epoch.bought_in = Some(7);
+		first.put(&epoch).unwrap();
+		second.put(&stale).unwrap();
+		second.discard(&sale).unwrap();
+		assert_eq!(first.get(&sale).unwrap(), Some(epoch));
+
+		// What was never checked can go.
+		let unchecked = purchase(3, 1);
+		first.put(&unchecked).unwrap();
+		second.discard(&unchecked.sale()).unwrap();
+		assert_eq!(first.get(&unchecked.sale()).unwrap(), None);
+	}
+
+	#[test]
+	fn another_promise_or_licence_ends_what_was_agreed() {
+		let listed = |claims, licence| ListingSpec {
+			device: AccountId::new([3; 32]),
+			stream: 4,
+			from: 0,
+			until: None,
+			price: Price::PerReading(1),
+			licence,
+			schema: H256::zero(),
+			area: Default::default(),
+			metadata: H256::zero(),
+			payout: Payout::Seller,
+			claims,
+			endpoint: Default::default(),
+			sealing_key: [0; 32],
+			terms_key: None,
+		};
+		let claims = Claims {
+			gap_ms: Some(60_000),
+			..Claims::default()
+		};
+		let licence = H256([1; 32]);
+		let follow = Follow {
+			genesis: [9; 32],
+			subscription: 4,
+			listing: 7,
+			every_ms: 1,
+			next: 0,
+			allow_gaps: false,
+			claims,
+			licence,
+			folder: "/readings".into(),
+			current: None,
+			left: 0,
+		};
+		let same = ListingSpec {
+			price: Price::PerReading(2),
+			..listed(claims, licence)
+		};
+		follow.check_unchanged(&same).unwrap();
+		for changed in [listed(Claims::default(), licence), listed(claims, H256([2; 32]))] {
+			let error = follow.check_unchanged(&changed).unwrap_err();
+			assert_eq!(error.exit_code(), 5);
+			assert!(error.to_string().contains("ListingChanged"), "{error}");
+		}
+	}
+
+	#[test]
+	fn who_stays_away_knows_until_when() {
+		let mut purchase = purchase(1, 1);
+		assert_eq!(purchase.at_stake(), None);
+		purchase.checked = true;
+		let signed = purchase.at_stake().unwrap();
+		assert!(
+			signed.contains("block 1100") && signed.contains("40 blocks"),
+			"{signed}"
+		);
+		purchase.revealed = Some((BlindedKey([1; 32]), 1_234));
+		let revealed = purchase.at_stake().unwrap();
+		assert!(revealed.contains("until block 1234"), "{revealed}");
+	}
+
+	#[test]
+	fn that_money_may_be_on_its_way_is_known_until_the_purchase_is_forgotten() {
+		let home = tempfile::tempdir().unwrap();
+		let store = Purchases::new(home.path());
+		let (first, second) = (purchase(1, 1), purchase(2, 1));
+		for purchase in [&first, &second] {
+			store.put(purchase).unwrap();
+		}
+		store.begin_paying(&first.sale()).unwrap();
+		store.begin_paying(&first.sale()).unwrap();
+		let store = Purchases::new(home.path());
+		assert!(store.is_paying(&first.sale()).unwrap());
+		assert!(!store.is_paying(&second.sale()).unwrap());
+		store.remove(&first.sale()).unwrap();
+		assert!(!store.is_paying(&first.sale()).unwrap());
 	}
 
 	#[test]

@@ -23,6 +23,9 @@ use m2m_fair_exchange::{ListingId, SaleId, market::Price};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// The error of evidence that comes when the seller is paid, or may be.
+const DISPUTE_TOO_LATE: &str = "DataMarketplace::DisputeTooLate";
+
 /// Which readings are asked for.
 #[derive(Args)]
 pub struct Wanted {
@@ -239,6 +242,7 @@ pub async fn buy(context: &Context, arguments: Buy) -> Result<()> {
 			progress: &bar,
 		},
 		bar: &bar,
+		strict: false,
 	};
 	buyer::sweep(&purchases, chain.genesis(), chain.finalized().await?.number)?;
 	let result = trade.run(&arguments, &account).await;
@@ -251,6 +255,8 @@ pub(super) struct Trade<'a> {
 	pub(super) context: &'a Context,
 	pub(super) buyer: Buyer<'a>,
 	pub(super) bar: &'a Bar,
+	/// Fail if readings lie outside the time that was asked for; otherwise only say so.
+	pub(super) strict: bool,
 }
 
 impl Trade<'_> {
@@ -290,6 +296,14 @@ impl Trade<'_> {
 			.map(|out| out.to_string_lossy().into_owned());
 		let mut checks = Vec::new();
 		let mut fees = 0;
+		// An epoch is gone on with by one process at a time, and is read again below.
+		let _held = match &arguments.resume {
+			Some(id) => {
+				let purchases = self.buyer.purchases;
+				purchases.lock_epoch(&purchases.find(id)?.sale())?
+			}
+			None => None,
+		};
 		let mut purchase = match &arguments.resume {
 			Some(id) => {
 				let mut purchase = stored(chain, self.buyer.purchases, account, id)?;
@@ -388,10 +402,13 @@ impl Trade<'_> {
 		}
 		let readings: Vec<_> = opening.readings.iter().map(|opened| opened.reading).collect();
 		let strangers = check::outside(&readings, purchase.from, purchase.until);
-		if let Some((count, first)) = &strangers {
-			self.context.output.warn(format!(
-				"{count} of the readings lie outside the time that was asked for, the first at {first}"
-			));
+		let outside = strangers.as_ref().map(|(count, first)| {
+			format!("{count} of the readings lie outside the time that was asked for, the first at {first}")
+		});
+		if let Some(outside) = &outside
+			&& !self.strict
+		{
+			self.context.output.warn(outside);
 		}
 		if let (Some(rating), None) = (rating, &purchase.ending) {
 			let ended = self.buyer.accept(&mut purchase, rating).await?;
@@ -428,7 +445,12 @@ impl Trade<'_> {
 		}
 		insert(&mut value, "fees", money::format(fees).into());
 		self.context.output.result(text, value);
-		Ok(())
+		match outside {
+			Some(outside) if self.strict => Err(Error::NoRemedy(format!(
+				"{outside}: no evidence is heard about that, and the seller keeps the price"
+			))),
+			_ => Ok(()),
+		}
 	}
 
 	/// Something is wrong with what was bought.
@@ -441,16 +463,31 @@ impl Trade<'_> {
 		no_dispute: bool,
 	) -> Result<()> {
 		let why = buyer::describe_fault(&purchase, opening, fault);
-		if no_dispute {
+		let deadline = purchase.revealed.map_or(0, |(_, deadline)| deadline);
+		if no_dispute && self.buyer.chain.finalized().await?.number <= deadline {
 			return Err(bad_delivery(&purchase, why));
 		}
-		self.note(format!("{why}: showing the evidence to the chain"));
-		let ended = self.buyer.dispute(&mut purchase, fault).await?;
-		if let Err(late) = check_in_time(&purchase, &why, &ended) {
-			self.buyer.purchases.conclude(&purchase)?;
-			return Err(late);
+		let in_time = if no_dispute {
+			Err(too_late(&purchase, &why))
+		} else {
+			self.note(format!("{why}: showing the evidence to the chain"));
+			match self.buyer.dispute(&mut purchase, fault).await {
+				Err(Error::Refused { reason, .. }) if reason == DISPUTE_TOO_LATE => {
+					Err(too_late(&purchase, &why))
+				}
+				ended => {
+					let ended = ended?;
+					check_in_time(&purchase, &why, &ended).map(|()| ended)
+				}
+			}
+		};
+		match in_time {
+			Ok(ended) => self.failed(&purchase, checks, &why, ended),
+			Err(late) => {
+				self.buyer.purchases.conclude(&purchase)?;
+				Err(late)
+			}
 		}
-		self.failed(&purchase, checks, &why, ended)
 	}
 
 	/// The sale failed, and the money came back.
@@ -516,13 +553,18 @@ fn bad_delivery(purchase: &Purchase, why: String) -> Error {
 	}
 }
 
+/// The seller keeps the price although something is wrong.
+fn too_late(purchase: &Purchase, why: &str) -> Error {
+	Error::NoRemedy(format!(
+		"{why}; but the seller is paid, because the time for evidence ended with block {}",
+		purchase.revealed.map_or(0, |(_, deadline)| deadline)
+	))
+}
+
 /// Fails if the seller was paid before the evidence was shown. The purchase stays, with what of it does open.
 fn check_in_time(purchase: &Purchase, why: &str, ended: &Ended) -> Result<()> {
 	match ended.ending {
-		Ending::Settled { .. } => Err(Error::Unknown(format!(
-			"{why}; but the seller is paid, because the time for evidence ended with block {}",
-			purchase.revealed.map_or(0, |(_, deadline)| deadline)
-		))),
+		Ending::Settled { .. } => Err(too_late(purchase, why)),
 		_ => Ok(()),
 	}
 }

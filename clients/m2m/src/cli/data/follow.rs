@@ -5,7 +5,7 @@ use super::{
 	moment, no_listing,
 	subscription::no_subscription,
 };
-use crate::cli::{Context, output::Bar};
+use crate::cli::{Context, keeper::is_passing, output::Bar};
 use clap::Args;
 use m2m::{
 	Error, Result,
@@ -20,7 +20,7 @@ use m2m::{
 	time,
 };
 use m2m_anchor::StreamDetails;
-use m2m_fair_exchange::market::{Subscription, SubscriptionId};
+use m2m_fair_exchange::market::{ListingSpec, Subscription, SubscriptionId};
 use serde_json::json;
 use std::{
 	path::{Path, PathBuf},
@@ -31,6 +31,10 @@ use std::{
 const POLL: Duration = Duration::from_secs(6);
 /// How long a seller that has no good offer is left alone: each one keeps a part of its bond until it expires.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long at most. Each time is twice as long as the one before.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(900);
+/// How long to wait before a node that went away is tried again.
+const RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub struct Follow {
@@ -48,7 +52,7 @@ pub struct Follow {
 	/// Folder for the files with readings, made if it is not there; needed the first time
 	#[arg(long, value_name = "DIR")]
 	out: Option<PathBuf>,
-	/// Buy epochs although there are fewer readings than the stream's cadence promises
+	/// From now on buy epochs although there are fewer readings than the stream's cadence promises
 	#[arg(long)]
 	allow_gaps: bool,
 	/// Buy one epoch, then end
@@ -67,7 +71,7 @@ fn folder(path: &Path) -> Result<String> {
 
 impl Follow {
 	/// What is to be followed from now on.
-	fn begin(&self, genesis: &[u8; 32], order: &Subscription) -> Result<Followed> {
+	fn begin(&self, genesis: &[u8; 32], order: &Subscription, spec: &ListingSpec) -> Result<Followed> {
 		let (Some(from), Some(every), Some(out)) = (&self.from, &self.every, &self.out) else {
 			return Err(Error::Usage(
 				"say what is bought and where to the first time, with --from, --every and --out".into(),
@@ -88,6 +92,8 @@ impl Follow {
 			every_ms,
 			next,
 			allow_gaps: self.allow_gaps,
+			claims: spec.claims,
+			licence: spec.licence,
 			folder: folder(out)?,
 			current: None,
 			left: 0,
@@ -106,12 +112,11 @@ impl Follow {
 		if from.is_none_or(is_begin)
 			&& every.is_none_or(|every| every == followed.every_ms)
 			&& out.is_none_or(|out| out == followed.folder)
-			&& (followed.allow_gaps || !self.allow_gaps)
 		{
 			return Ok(());
 		}
 		Err(Error::Usage(format!(
-			"subscription {} is followed already, every {} s into {}, and goes on at {}: leave out --from, --every, --out and --allow-gaps",
+			"subscription {} is followed already, every {} s into {}, and goes on at {}: leave out --from, --every and --out",
 			followed.subscription,
 			followed.every_ms / 1_000,
 			followed.folder,
@@ -121,7 +126,8 @@ impl Follow {
 }
 
 pub async fn run(context: &Context, arguments: Follow) -> Result<()> {
-	let (chain, key) = context.connect_as_any(&arguments.buyer).await?;
+	let (mut chain, key) = context.connect_as_any(&arguments.buyer).await?;
+	let genesis = *chain.genesis();
 	let purchases = Purchases::new(&context.home);
 	let number = arguments.subscription;
 	let block = chain.finalized().await?;
@@ -135,32 +141,91 @@ pub async fn run(context: &Context, arguments: Follow) -> Result<()> {
 			keys::address(&key.account())
 		)));
 	}
-	match purchases.follow(chain.genesis(), number)? {
-		Some(followed) => arguments.check_same(&followed)?,
+	// Until the end.
+	let _lock = purchases.lock(&genesis, number)?;
+	match purchases.follow(&genesis, number)? {
+		Some(followed) => {
+			arguments.check_same(&followed)?;
+			if arguments.allow_gaps && !followed.allow_gaps {
+				purchases.allow_gaps(&followed)?;
+			}
+		}
 		None => {
 			let order = order.ok_or_else(|| no_subscription(number))?;
-			purchases.begin_follow(&arguments.begin(chain.genesis(), &order)?)?;
+			let listing = block
+				.listing(&chain, order.listing)
+				.await?
+				.ok_or_else(|| no_listing(order.listing))?;
+			purchases.begin_follow(&arguments.begin(&genesis, &order, &listing.spec)?)?;
 		}
 	}
-	buyer::sweep(&purchases, chain.genesis(), block.number)?;
+	buyer::sweep(&purchases, &genesis, block.number)?;
 	let bar = Bar::new(context.output);
-	let follower = Follower {
-		trade: Trade {
-			context,
-			buyer: Buyer {
-				chain: &chain,
-				key: &key,
-				purchases: &purchases,
-				progress: &bar,
+	let mut checks = Vec::new();
+	let mut said = String::new();
+	loop {
+		let follower = Follower {
+			trade: Trade {
+				context,
+				buyer: Buyer {
+					chain: &chain,
+					key: &key,
+					purchases: &purchases,
+					progress: &bar,
+				},
+				bar: &bar,
+				strict: true,
 			},
-			bar: &bar,
-		},
-		number,
-		no_dispute: arguments.no_dispute,
-	};
-	let result = follower.run(arguments.once).await;
-	bar.finish();
-	result
+			number,
+			no_dispute: arguments.no_dispute,
+		};
+		let result = follower.run(arguments.once, &mut checks).await;
+		bar.finish();
+		let Err(error) = result else {
+			return Ok(());
+		};
+		let stake = follower.at_stake();
+		if !is_passing(&error) {
+			if let Some(stake) = stake {
+				context
+					.output
+					.warn(format!("{stake}: run the same command again before that"));
+			}
+			return Err(error);
+		}
+		// An epoch that is signed is not left alone because a node went away.
+		let news = match stake {
+			Some(stake) => format!("{error}; {stake}; trying again"),
+			None => format!("{error}; trying again"),
+		};
+		if news != said {
+			context.output.warn(&news);
+			said = news;
+		}
+		chain = reconnect(context, &genesis).await?;
+	}
+}
+
+/// Connects anew, as soon as there is a node.
+async fn reconnect(context: &Context, genesis: &[u8; 32]) -> Result<Chain> {
+	loop {
+		tokio::time::sleep(RETRY).await;
+		match context.connect().await {
+			Ok(chain) => {
+				chain.expect_genesis("the subscription", genesis)?;
+				return Ok(chain);
+			}
+			Err(error) if is_passing(&error) => {}
+			Err(error) => return Err(error),
+		}
+	}
+}
+
+/// The next pause. The one after it is twice as long, up to a bound.
+fn longer(patience: &mut Duration) -> Duration {
+	let pause = *patience;
+	*patience = patience.saturating_mul(2).min(LONGEST_PATIENCE);
+	pause
 }
 
 /// What came of a step.
@@ -218,9 +283,16 @@ impl Follower<'_> {
 		self.trade.buyer.purchases
 	}
 
-	async fn run(&self, once: bool) -> Result<()> {
+	/// What is lost if this ends now, in words.
+	fn at_stake(&self) -> Option<String> {
+		let purchases = self.purchases();
+		let followed = purchases.follow(self.chain().genesis(), self.number).ok()??;
+		purchases.get(&followed.current?).ok()??.at_stake()
+	}
+
+	async fn run(&self, once: bool, checks: &mut Vec<Check>) -> Result<()> {
 		let mut said = String::new();
-		let mut checks = Vec::new();
+		let mut patience = PATIENCE;
 		loop {
 			let genesis = self.chain().genesis();
 			let followed = self.purchases().follow(genesis, self.number)?.ok_or_else(|| {
@@ -234,13 +306,16 @@ impl Follower<'_> {
 				None => None,
 			};
 			let step = match under_way {
-				Some(purchase) => self.go_on(&followed, purchase, &mut checks).await,
-				None => self.begin(&followed, &mut checks).await,
+				Some(purchase) => self.go_on(&followed, purchase, checks).await,
+				None => self.begin(&followed, checks).await,
 			};
 			let (news, pause) = match step {
 				Ok(Step::GoOn) => continue,
 				Ok(Step::Bought) if !once => {
 					said.clear();
+					patience = PATIENCE;
+					let finalized = self.chain().finalized().await?.number;
+					buyer::sweep(self.purchases(), genesis, finalized)?;
 					continue;
 				}
 				Ok(Step::Bought | Step::Over) => return Ok(()),
@@ -249,7 +324,7 @@ impl Follower<'_> {
 						"the epoch from {} was not delivered in time, and cost nothing: it is asked for again",
 						time::format(followed.next)
 					),
-					PATIENCE,
+					longer(&mut patience),
 				),
 				Ok(Step::NotYet) => (
 					format!(
@@ -258,7 +333,7 @@ impl Follower<'_> {
 					),
 					POLL,
 				),
-				Err(error) if passes(&error) => (format!("{error}; trying again"), PATIENCE),
+				Err(error) if passes(&error) => (format!("{error}; trying again"), longer(&mut patience)),
 				Err(error) => return Err(error),
 			};
 			if news != said {
@@ -286,7 +361,12 @@ impl Follower<'_> {
 			);
 			return Ok(Step::Over);
 		};
-		if !self.is_anchored(&block, followed).await? {
+		let listing = block
+			.listing(chain, followed.listing)
+			.await?
+			.ok_or_else(|| no_listing(followed.listing))?;
+		followed.check_unchanged(&listing.spec)?;
+		if !self.is_anchored(&block, followed, &listing.spec).await? {
 			return Ok(Step::NotYet);
 		}
 		let file = followed.file();
@@ -312,6 +392,10 @@ impl Follower<'_> {
 			},
 			error => error,
 		})?;
+		if purchase.terms().version != listing.version {
+			// It changed meanwhile, and is looked at again.
+			return Ok(Step::GoOn);
+		}
 		self.purchases().begin_epoch(followed, &purchase, order.left)?;
 		self.trade.note(check_lines(&found));
 		*checks = found;
@@ -319,15 +403,8 @@ impl Follower<'_> {
 	}
 
 	/// True once the meter has anchored readings up to the end of the epoch.
-	async fn is_anchored(&self, block: &Block, followed: &Followed) -> Result<bool> {
-		let chain = self.chain();
-		let listing = block
-			.listing(chain, followed.listing)
-			.await?
-			.ok_or_else(|| no_listing(followed.listing))?;
-		let details = block
-			.stream(chain, &listing.spec.device, listing.spec.stream)
-			.await?;
+	async fn is_anchored(&self, block: &Block, followed: &Followed, spec: &ListingSpec) -> Result<bool> {
+		let details = block.stream(self.chain(), &spec.device, spec.stream).await?;
 		let Some(StreamDetails {
 			spec: Some(spec),
 			last_reading,
@@ -352,7 +429,7 @@ impl Follower<'_> {
 		if !purchase.checked {
 			// Nothing was signed.
 			if self.chain().finalized().await?.number > expires {
-				self.purchases().remove(&sale)?;
+				self.purchases().discard(&sale)?;
 				return Ok(Step::GoOn);
 			}
 			let found = buyer.download_and_check(&mut purchase).await?;
@@ -373,7 +450,9 @@ impl Follower<'_> {
 				Err(
 					error @ (Error::SellerUnreachable { .. }
 					| Error::SellerRefused { .. }
-					| Error::OfferRefused { .. }),
+					| Error::OfferRefused { .. }
+					// The listing is withdrawn, or its stream is closed.
+					| Error::Unknown(_)),
 				) => self.trade.note(format!(
 					"{error}; nothing else is signed for this epoch until block {expires} has shown that it is not delivered"
 				)),
@@ -390,7 +469,7 @@ impl Follower<'_> {
 			.trade
 			.conclude(purchase, checks, seen, self.no_dispute, None, 0)
 			.await;
-		if let Err(Error::SaleFailed { .. } | Error::BadDelivery { .. }) = &concluded {
+		if let Err(Error::SaleFailed { .. } | Error::BadDelivery { .. } | Error::NoRemedy(_)) = &concluded {
 			self.trade.context.output.warn(format!(
 				"nothing more is bought: `m2m data subscription end {}` ends the subscription, and to follow it again asks the same seller again",
 				self.number
@@ -400,10 +479,14 @@ impl Follower<'_> {
 	}
 
 	/// True if an epoch cannot be delivered any more and was not: the subscription has paid nothing since it was asked
-	/// for. Past blocks would say so, too, but a node need not have them.
+	/// for, and nobody tried to buy it by hand, which the subscription does not pay. Past blocks would say so, too, but
+	/// a node need not have them.
 	async fn has_lapsed(&self, followed: &Followed, purchase: &Purchase) -> Result<bool> {
 		let (chain, expires) = (self.chain(), purchase.terms().expires);
-		if purchase.bought_in.is_some() || purchase.revealed.is_some() {
+		if purchase.bought_in.is_some()
+			|| purchase.revealed.is_some()
+			|| self.purchases().is_paying(&purchase.sale())?
+		{
 			return Ok(false);
 		}
 		let block = chain.finalized().await?;
@@ -427,6 +510,8 @@ mod tests {
 			every_ms: 3_600_000,
 			next: time::parse("2016-06-13T05:00:00Z").unwrap(),
 			allow_gaps: false,
+			claims: Default::default(),
+			licence: Default::default(),
 			folder: "/readings".into(),
 			current: None,
 			left: 0,
@@ -469,7 +554,14 @@ mod tests {
 			allow_gaps: true,
 			..arguments(None, None, None)
 		};
-		assert!(gaps.check_same(&followed()).is_err());
+		gaps.check_same(&followed()).unwrap();
+	}
+
+	#[test]
+	fn who_has_no_good_offer_is_asked_less_and_less_often() {
+		let mut patience = PATIENCE;
+		let pauses: Vec<_> = (0..6).map(|_| longer(&mut patience).as_secs()).collect();
+		assert_eq!(pauses, [60, 120, 240, 480, 900, 900]);
 	}
 
 	#[test]
