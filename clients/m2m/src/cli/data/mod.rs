@@ -106,7 +106,8 @@ pub enum DataCommand {
 		the same command again after anything that stopped it: it goes on where it was. An epoch that the seller does not\n\
 		deliver costs nothing, and is asked for again; no other one is signed for before that is certain.\n\
 		The time for evidence begins with the delivery: let it run, or come back before it is over. If a reading is not the\n\
-		anchored one, the evidence is shown to the chain, the money comes back, and this ends with exit code 5.\n\
+		anchored one, the evidence is shown to the chain for a fee, the money comes back, and this ends with exit code 5. It\n\
+		does so, too, if readings lie outside the time of the epoch, or if the listing has other promises or another licence.\n\
 		Follow a subscription with one --home only: another one would buy the same again.")]
 	Follow(follow::Follow),
 	/// Offer readings of a private stream
