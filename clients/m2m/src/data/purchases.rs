@@ -399,16 +399,12 @@ impl Purchases {
 		})
 	}
 
-	/// From now on epochs are taken with fewer readings than the stream's cadence promises.
+	/// Stores how a subscription is followed from now on.
 	///
 	/// # Errors
 	/// [`Error::Usage`] if another process has changed what is stored of the subscription since `follow` was read.
-	pub fn allow_gaps(&self, follow: &Follow) -> Result<()> {
+	pub fn change_follow(&self, follow: &Follow, changed: &Follow) -> Result<()> {
 		let key = follow_key(&follow.genesis, follow.subscription);
-		let changed = Follow {
-			allow_gaps: true,
-			..follow.clone()
-		};
 		self.with(|database| {
 			database.write(|transaction| {
 				let mut followed = transaction.open_table(FOLLOWED).map_err(fault)?;
@@ -727,10 +723,14 @@ pub(crate) mod tests {
 		assert_eq!(store.follow(&[9; 32], 5).unwrap(), None);
 
 		// Gaps may be allowed later, by whoever has seen what is stored.
-		store.allow_gaps(&follow).unwrap();
-		assert!(store.allow_gaps(&follow).is_err());
-		let follow = stored().unwrap();
-		assert!(follow.allow_gaps);
+		let changed = Follow {
+			allow_gaps: true,
+			..follow.clone()
+		};
+		store.change_follow(&follow, &changed).unwrap();
+		assert!(store.change_follow(&follow, &changed).is_err());
+		assert_eq!(stored(), Some(changed.clone()));
+		let follow = changed;
 
 		// Of two processes that ask for the same epoch, one gets on.
 		let (first, second) = (purchase(1, 1), purchase(2, 1));

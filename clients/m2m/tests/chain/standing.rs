@@ -261,6 +261,14 @@ fn a_subscription_pays_for_honest_epochs_and_not_for_a_false_one() {
 	until("the countersignature", || {
 		(countersigned() > before).then_some(())
 	});
+	// Nobody else goes on with it meanwhile.
+	let known = node.ok(&customer.home, &["data", "subscription", "list"]);
+	let sale = text(&known[0]["sale"]);
+	let resume = ["data", "buy", "--resume", sale, "--buyer", &customer.key];
+	for other in [&follow[..], &resume] {
+		let message = node.fails(&customer.home, other, 2, "Usage");
+		assert!(message.contains("another process"), "{message}");
+	}
 	following.kill().unwrap();
 	finish(following);
 	drop(silent);

@@ -43,7 +43,8 @@ pub struct Follow {
 	/// Key file of the buyer, or name of a device in --home that buys: the key that subscribed
 	#[arg(long, value_name = "KEYFILE|DEVICE")]
 	buyer: String,
-	/// Time of the first reading of the first epoch, such as 2026-11-20T06:00:00Z, or a day; needed the first time
+	/// Time of the first reading of the first epoch, such as 2026-11-20T06:00:00Z, or a day; needed the first time, and
+	/// later to leave out the epochs before it
 	#[arg(long, value_name = "TIME")]
 	from: Option<String>,
 	/// Length of an epoch, such as 1h or 1d; needed the first time
@@ -100,23 +101,28 @@ impl Follow {
 		})
 	}
 
-	/// Fails if something else is asked for than what is followed already.
-	fn check_same(&self, followed: &Followed) -> Result<()> {
+	/// What is followed from now on: gaps may be allowed, and epochs that are not under way left out.
+	///
+	/// # Errors
+	/// [`Error::Usage`] if something else is asked for than what is followed already.
+	fn change(&self, followed: &Followed, is_under_way: bool) -> Result<Followed> {
 		let from = self.from.as_deref().map(moment).transpose()?;
 		let every = self.every.as_deref().map(time::parse_span).transpose()?;
 		let out = self.out.as_deref().map(folder).transpose()?;
-		let is_begin = |from| {
-			let gone = followed.next.checked_sub(from);
-			gone.is_some_and(|gone| gone.is_multiple_of(followed.every_ms))
-		};
-		if from.is_none_or(is_begin)
+		let later = from.filter(|from| *from > followed.next);
+		if from.is_none_or(|from| followed.next.abs_diff(from).is_multiple_of(followed.every_ms))
 			&& every.is_none_or(|every| every == followed.every_ms)
 			&& out.is_none_or(|out| out == followed.folder)
+			&& !(later.is_some() && is_under_way)
 		{
-			return Ok(());
+			return Ok(Followed {
+				allow_gaps: followed.allow_gaps || self.allow_gaps,
+				next: later.unwrap_or(followed.next),
+				..followed.clone()
+			});
 		}
 		Err(Error::Usage(format!(
-			"subscription {} is followed already, every {} s into {}, and goes on at {}: leave out --from, --every and --out",
+			"subscription {} is followed already, every {} s into {}, and goes on at {}: leave out --from, --every and --out; to leave out epochs, name the begin of a later one with --from while none is under way",
 			followed.subscription,
 			followed.every_ms / 1_000,
 			followed.folder,
@@ -145,9 +151,20 @@ pub async fn run(context: &Context, arguments: Follow) -> Result<()> {
 	let _lock = purchases.lock(&genesis, number)?;
 	match purchases.follow(&genesis, number)? {
 		Some(followed) => {
-			arguments.check_same(&followed)?;
-			if arguments.allow_gaps && !followed.allow_gaps {
-				purchases.allow_gaps(&followed)?;
+			let under_way = match &followed.current {
+				Some(sale) => purchases.get(sale)?,
+				None => None,
+			};
+			let changed = arguments.change(&followed, under_way.is_some())?;
+			if changed.next != followed.next {
+				context.output.note(format!(
+					"the epochs from {} to {} are left out",
+					time::format(followed.next),
+					time::format(changed.next)
+				));
+			}
+			if changed != followed {
+				purchases.change_follow(&followed, &changed)?;
 			}
 		}
 		None => {
@@ -538,23 +555,38 @@ mod tests {
 			(Some("2016-06-13"), Some("1h"), Some("/readings")),
 			(Some("2016-06-13T05:00:00Z"), None, None),
 		] {
-			arguments(from, every, out).check_same(&followed()).unwrap();
+			for is_under_way in [false, true] {
+				let same = arguments(from, every, out).change(&followed(), is_under_way);
+				assert_eq!(same.unwrap(), followed());
+			}
 		}
 		for (from, every, out) in [
-			(Some("2016-06-14"), None, None),
+			(Some("2016-06-14T00:30:00Z"), None, None),
 			(Some("2016-06-13T00:30:00Z"), None, None),
 			(None, Some("2h"), None),
 			(None, None, Some("/elsewhere")),
 		] {
-			let error = arguments(from, every, out).check_same(&followed()).unwrap_err();
+			let other = arguments(from, every, out).change(&followed(), false);
+			let error = other.unwrap_err();
 			assert!(error.to_string().contains("followed already"), "{error}");
 			assert_eq!(error.exit_code(), 2);
 		}
+	}
+
+	#[test]
+	fn gaps_can_be_allowed_and_epochs_left_out_later_but_not_the_one_under_way() {
 		let gaps = Follow {
 			allow_gaps: true,
 			..arguments(None, None, None)
 		};
-		gaps.check_same(&followed()).unwrap();
+		let changed = gaps.change(&followed(), true).unwrap();
+		assert_eq!((changed.allow_gaps, changed.next), (true, followed().next));
+		let same = arguments(None, None, None).change(&changed, true).unwrap();
+		assert!(same.allow_gaps, "once allowed, they stay so");
+		let later = arguments(Some("2016-06-14"), None, None);
+		let changed = later.change(&followed(), false).unwrap();
+		assert_eq!(changed.next, time::parse("2016-06-14T00:00:00Z").unwrap());
+		assert!(later.change(&followed(), true).is_err());
 	}
 
 	#[test]
