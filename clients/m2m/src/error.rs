@@ -234,6 +234,10 @@ pub enum Error {
 		/// Last block in which evidence is heard.
 		deadline: u32,
 	},
+	/// What was bought is not what was wanted, and the seller keeps the price: it is too late for evidence, or none is
+	/// heard about it.
+	#[error("{0}")]
+	NoRemedy(String),
 	/// A line of a CSV file is wrong.
 	#[error("{}:{line}: {problem}", file.display())]
 	Csv {
@@ -411,7 +415,8 @@ impl Error {
 			| Self::Contradiction { .. }
 			| Self::OfferRefused { .. }
 			| Self::SaleFailed { .. }
-			| Self::BadDelivery { .. } => 5,
+			| Self::BadDelivery { .. }
+			| Self::NoRemedy(_) => 5,
 			Self::Csv { .. }
 			| Self::Manifest { .. }
 			| Self::BadFile { .. }
@@ -451,6 +456,7 @@ impl Error {
 			Self::OfferRefused { .. } => "OfferRefused",
 			Self::SaleFailed { .. } => "SaleFailed",
 			Self::BadDelivery { .. } => "BadDelivery",
+			Self::NoRemedy(_) => "NoRemedy",
 			Self::Csv { .. } => "Csv",
 			Self::Manifest { .. } => "Manifest",
 			Self::CannotPay { .. } => "CannotPay",

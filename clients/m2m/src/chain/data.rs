@@ -2,7 +2,8 @@
 
 use super::{Block, Call, Chain, RawEvent};
 use crate::{Error, Result};
-use codec::{Decode, Encode};
+use codec::{Decode, DecodeAll, Encode};
+use m2m_anchor::StreamId;
 use m2m_device::{AccountId, DeviceId};
 use m2m_fair_exchange::{
 	BlindedKey, ClaimEvidence, ListingId, SaleEvidence, SaleId, SignedTerms,
@@ -19,6 +20,10 @@ const API: &str = "DataApi";
 pub const PER_READ: u32 = 128;
 /// Most sales in one [`settle`] or [`refund`].
 pub const SALES_PER_CALL: usize = 64;
+/// Most epochs in one [`deliver`].
+pub const EPOCHS_PER_CALL: usize = 32;
+/// The error of a sale whose terms were bought before.
+pub(crate) const TERMS_USED: &str = "DataMarketplace::TermsUsed";
 
 /// Offers readings of a private stream. `seller` is the device that sells, `None` for the account that signs.
 pub fn create_listing(seller: Option<&DeviceId>, spec: &ListingSpec) -> Call {
@@ -133,7 +138,7 @@ pub fn subscribe(subscriber: Option<&DeviceId>, order: &StandingOrder) -> Call {
 		.argument("signer", &order.signer)
 }
 
-/// Sells countersigned epochs, at most 32; by anybody who knows their keys.
+/// Sells countersigned epochs, at most [`EPOCHS_PER_CALL`]; by anybody who knows their keys.
 pub fn deliver(subscription: SubscriptionId, epochs: &[Epoch]) -> Call {
 	Call::new(PALLET, "deliver")
 		.argument("subscription", &subscription)
@@ -317,6 +322,35 @@ pub fn unbonding(events: &[RawEvent]) -> Result<(u128, u32)> {
 	Ok((amount, at))
 }
 
+/// Number of the standing order that a call made.
+pub fn subscribed(events: &[RawEvent]) -> Result<SubscriptionId> {
+	let event = find(events, "Subscribed")?;
+	let (subscription, _, _, _, _): (SubscriptionId, ListingId, AccountId, u128, u32) = event.decode()?;
+	Ok(subscription)
+}
+
+/// Last block of the standing order of which a call gave notice.
+pub fn subscription_ending(events: &[RawEvent]) -> Result<u32> {
+	let (_, ends): (SubscriptionId, u32) = find(events, "SubscriptionEnding")?.decode()?;
+	Ok(ends)
+}
+
+/// What was left of the standing order that a call closed.
+pub fn closed_subscription(events: &[RawEvent]) -> Result<u128> {
+	let (_, left): (SubscriptionId, u128) = find(events, "SubscriptionClosed")?.decode()?;
+	Ok(left)
+}
+
+/// The epochs that were not taken, and why.
+pub fn epochs_refused(block: &Block, events: &[RawEvent]) -> Result<Vec<(SaleId, String)>> {
+	let mut refused = Vec::new();
+	for event in events.iter().filter(|event| event.is(PALLET, "EpochRefused")) {
+		let (_, sale, reason): (SubscriptionId, SaleId, DispatchError) = event.decode()?;
+		refused.push((sale, block.name_error(&reason.encode())));
+	}
+	Ok(refused)
+}
+
 /// Number of the request that a call posted.
 pub fn posted_request(events: &[RawEvent]) -> Result<RequestId> {
 	let (request, _): (RequestId, AccountId) = find(events, "RequestPosted")?.decode()?;
@@ -433,6 +467,30 @@ impl Block {
 	) -> Result<Option<Subscription>> {
 		let arguments = [("subscription", subscription.encode())];
 		self.read(chain, API, "subscription", &arguments).await
+	}
+
+	/// The first sequence number of a private stream that the device's owner of this generation may sell; `None` if
+	/// nothing was anchored yet in that generation.
+	pub async fn generation_start(
+		&self,
+		chain: &Chain,
+		device: &DeviceId,
+		stream: StreamId,
+		generation: u32,
+	) -> Result<Option<u64>> {
+		if generation == 0 {
+			return Ok(Some(0));
+		}
+		let entry = subxt::dynamic::storage::<_, subxt::dynamic::Value>(PALLET, "GenerationStarts");
+		let device: [u8; 32] = *device.as_ref();
+		let key = (subxt::utils::AccountId32(device), stream);
+		match self.at.storage().try_fetch(entry, key).await {
+			Ok(None) => Ok(None),
+			Ok(Some(value)) => <(u32, u64)>::decode_all(&mut value.bytes())
+				.map(|(since, first)| (since == generation).then_some(first))
+				.map_err(|_| Error::IncompatibleChain("generations are stored in another form".into())),
+			Err(error) => Err(chain.explain(error).await),
+		}
 	}
 
 	/// A request.

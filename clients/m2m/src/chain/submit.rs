@@ -343,6 +343,7 @@ pub fn hint(reason: &str) -> &'static str {
 		"BondTooSmall" => "; a seller puts up more with `m2m data bond --add`",
 		"StreamNotPrivate" => "; only private streams are sold: `m2m telemetry stream create --private`",
 		"NotSellersDevice" => "; sign with the key of the device's owner",
+		"TooEarly" => "; run the same command again when its time has come",
 		"DisputeTooLate" => "; the seller is paid: next time, check before the time for evidence is over",
 		"NotRevealed" => "; wait for the key, or after its time take the money back with `m2m data refund`",
 		"AlreadyRevealed" => "; the key is there: go on with `m2m data buy --resume`",
@@ -353,6 +354,15 @@ pub fn hint(reason: &str) -> &'static str {
 		"PoolNotEmpty" => "; set the shares of its members to 0 first, with `m2m data pool set-shares`",
 		"NothingOwed" => "; `m2m data pool show --member` says what a member has and is owed",
 		"CannotReceive" => "; the account does not exist, and that is too little to make it: fund it first",
+		"UnknownSubscription" => "; it is closed, or was never made: make one with `m2m data subscribe`",
+		"NotSubscriber" => "; sign with the subscriber's key: `m2m data subscription show` names the account",
+		"SubscriptionOver" => {
+			"; free what is left of it with `m2m data subscription close`, and make another with `m2m data subscribe`"
+		}
+		"EndsSooner" => "; it ends as soon already: `m2m data subscription show` says when",
+		"AboveCap" | "SubscriptionSpent" => {
+			"; end it with `m2m data subscription end`, and make another with `m2m data subscribe`"
+		}
 		"UnknownRequest" => "; `m2m data request list` shows those that there are",
 		"NotRequester" => "; sign with the buyer's key, or wait until it has expired",
 		_ => "",
@@ -390,6 +400,10 @@ mod tests {
 			hint("Telemetry::WalletCannotPay")
 		);
 		assert!(hint("DataMarketplace::PoolInUse").contains("m2m data pool show"));
+		for reason in ["SubscriptionOver", "SubscriptionSpent", "EndsSooner"] {
+			let hint = hint(&format!("DataMarketplace::{reason}"));
+			assert!(hint.contains("m2m data subscription"), "{reason}");
+		}
 		assert_eq!(hint("Elsewhere::NotMember"), "");
 	}
 

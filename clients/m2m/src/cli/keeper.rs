@@ -184,7 +184,7 @@ fn show_round(context: &Context, what: &str, round: &Round) {
 }
 
 /// True if the same may succeed a little later.
-fn is_passing(error: &Error) -> bool {
+pub fn is_passing(error: &Error) -> bool {
 	matches!(
 		error,
 		Error::NodeUnreachable { .. }

@@ -11,7 +11,8 @@ use crate::{
 		check::{self, BrokenClaim, Recorded, Wanted},
 		client::SellerService,
 		protocol::{
-			ANCHORS_PER_CHUNK, AnchorChunk, MAX_ANCHORS, MAX_LEAVES, QuoteRequest, RequestedRange, seal_blind,
+			ANCHORS_PER_CHUNK, AnchorChunk, Countersigned, MAX_ANCHORS, MAX_LEAVES, QuoteRequest,
+			RequestedRange, seal_blind,
 		},
 		purchases::{Purchase, Purchases},
 	},
@@ -23,9 +24,9 @@ use crate::{
 use m2m_anchor::{AnchorProof, StreamDetails, StreamId, StreamSpec};
 use m2m_device::{AccountId, DeviceId, UnixMs};
 use m2m_fair_exchange::{
-	Blind, Checker, ClaimEvidence, ListingId, OpenFault, Opened, Opener, Place, SaleEvidence, SaleId,
-	SealedLeaf,
-	market::{Conditions, Listing, SaleStatus, Seller},
+	Blind, Checker, ClaimEvidence, CountersignedTerms, ListingId, OpenFault, Opened, Opener, Place,
+	SaleEvidence, SaleId, SealedLeaf,
+	market::{Conditions, Listing, SaleStatus, Seller, SubscriptionId},
 };
 use sp_core::H256;
 use std::{fs::File, path::Path, time::Duration};
@@ -34,8 +35,6 @@ use std::{fs::File, path::Path, time::Duration};
 const BLOCKS_AHEAD: u32 = 10;
 /// Time between two looks at the chain.
 const POLL: Duration = Duration::from_secs(1);
-/// The error of a purchase that was made before.
-const TERMS_USED: &str = "DataMarketplace::TermsUsed";
 /// Columns of a file of readings.
 const COLUMNS: [&str; 5] = ["time", "value", "anchor", "index", "salt"];
 
@@ -96,9 +95,14 @@ pub enum Seen {
 		/// Last block in which it may be revealed.
 		deadline: u32,
 	},
+	/// Nobody has bought, and it can still be bought or delivered.
+	NotBought {
+		/// The finalized block.
+		block: u32,
+	},
 	/// The time for it is over: the money can be taken back.
 	Overdue,
-	/// The sale is over, and no key came.
+	/// The sale is over and no key came, or it never was one and cannot become one any more.
 	Over,
 }
 
@@ -293,7 +297,7 @@ impl Buyer<'_> {
 	pub async fn download_and_check(&self, purchase: &mut Purchase) -> Result<Vec<Check>> {
 		let checked = self.fetch_and_check(purchase).await;
 		if let Err(Error::OfferRefused { .. }) = &checked {
-			self.purchases.remove(&purchase.sale())?;
+			self.purchases.discard(&purchase.sale())?;
 		}
 		checked
 	}
@@ -485,6 +489,7 @@ impl Buyer<'_> {
 	/// An offer that expired before anybody bought is forgotten.
 	pub async fn pay(&self, purchase: &mut Purchase) -> Result<Option<u128>> {
 		let (sale, expires) = (purchase.sale(), purchase.terms().expires);
+		// Not after the look at the sale, whose own cover would then be missing from the bond.
 		let view = View::read(self.chain, purchase.listing()).await;
 		let block = self.chain.finalized().await?;
 		if block.sale(self.chain, &sale, expires).await?.is_some() {
@@ -503,6 +508,7 @@ impl Buyer<'_> {
 		}
 		// What was true when it was offered may have changed.
 		view?.check(self.chain, purchase, purchase.listing(), None)?;
+		self.purchases.begin_paying(&sale)?;
 		let call = data::purchase(None, &purchase.offer);
 		match self.chain.submit_repeatable(self.key, &call).await {
 			Ok(included) => {
@@ -510,11 +516,65 @@ impl Buyer<'_> {
 				Ok(Some(included.fee))
 			}
 			// An earlier attempt got through.
-			Err(Error::Refused { reason, .. }) if reason == TERMS_USED => {
+			Err(Error::Refused { reason, .. }) if reason == data::TERMS_USED => {
 				self.bought(purchase, block.number)?;
 				Ok(None)
 			}
 			Err(error) => Err(error),
+		}
+	}
+
+	/// Countersigns an offer as an epoch of a subscription, and sends that to the seller. Again, if it was done before:
+	/// it is the same promise. **Once this was begun, nothing else may be asked for that covers the same time until the
+	/// epoch was delivered or [`Self::wait_for_delivery`] says that it is over, whatever the seller answered.**
+	///
+	/// # Errors
+	/// [`Error::OfferRefused`] if the offer is not what it was; [`Error::SellerRefused`], [`Error::SellerUnreachable`].
+	pub async fn countersign(&self, purchase: &Purchase, subscription: SubscriptionId) -> Result<()> {
+		let sale = purchase.sale();
+		// What was checked is stored as such: that is the mark by which a later process knows that this may be signed.
+		let stored = self.purchases.get(&sale)?;
+		if !stored.is_some_and(|stored| stored.checked) {
+			return Err(Error::Store(format!(
+				"the offer {sale:?} is not checked, and nothing is signed before"
+			)));
+		}
+		// As before a purchase.
+		let view = View::read(self.chain, purchase.listing()).await?;
+		view.check(self.chain, purchase, purchase.listing(), None)?;
+		let bytes = CountersignedTerms::signed_bytes(&purchase.genesis, subscription, &sale);
+		let request = Countersigned {
+			genesis: H256(purchase.genesis),
+			subscription,
+			sale,
+			subscriber: self.key.public(),
+			countersignature: self.key.sign(&bytes),
+		};
+		SellerService::at(&purchase.endpoint)?.epoch(&request).await?;
+		Ok(())
+	}
+
+	/// Looks until an epoch is delivered, and its key with it, or cannot be any more ([`Seen::Over`] without an ending):
+	/// then it costs nothing, and may be asked for again.
+	pub async fn wait_for_delivery(&self, purchase: &mut Purchase) -> Result<Seen> {
+		let expires = purchase.terms().expires;
+		let mut before = None;
+		loop {
+			let block = match self.look(purchase).await? {
+				Seen::NotBought { block } => block,
+				// The same terms may be bought by hand.
+				Seen::Hidden { .. } => return self.wait_for_key(purchase).await,
+				seen => return Ok(seen),
+			};
+			match before {
+				None => self.progress.stage(
+					"waiting for the delivery, in blocks",
+					expires.saturating_sub(block).into(),
+				),
+				Some(before) => self.progress.advance(block.saturating_sub(before).into()),
+			}
+			before = Some(block);
+			tokio::time::sleep(POLL).await;
 		}
 	}
 
@@ -563,10 +623,14 @@ impl Buyer<'_> {
 		let expires = purchase.terms().expires;
 		let status = block.sale(self.chain, &purchase.sale(), expires).await?;
 		let Some(SaleStatus::Open(sale)) = status else {
-			if purchase.bought_in.is_none() && status.is_none() && block.number <= expires {
-				return Err(Error::Unknown(
-					"that sale is not bought yet: go on with `m2m data buy --resume`".into(),
-				));
+			if purchase.bought_in.is_none() && status.is_none() {
+				if block.number <= expires {
+					return Ok(Seen::NotBought { block: block.number });
+				}
+				match self.bought_before(purchase).await? {
+					Some(number) => self.bought(purchase, number)?,
+					None => return Ok(Seen::Over),
+				}
 			}
 			return self.look_back(purchase, block.number).await;
 		};
@@ -728,8 +792,13 @@ pub fn sweep(purchases: &Purchases, genesis: &[u8; 32], finalized: u32) -> Resul
 			&& purchase
 				.revealed
 				.is_some_and(|(_, deadline)| deadline < finalized);
-		if purchase.genesis == *genesis && (lapsed || done) {
+		if purchase.genesis != *genesis {
+			continue;
+		}
+		if done {
 			purchases.remove(&purchase.sale())?;
+		} else if lapsed {
+			purchases.discard(&purchase.sale())?;
 		}
 	}
 	Ok(())
@@ -751,15 +820,24 @@ fn ended(endings: Vec<(SaleId, Ending)>, sale: &SaleId) -> Option<(SaleId, Endin
 		.find(|(id, ending)| id == sale && !matches!(ending, Ending::Not { .. }))
 }
 
-/// Opens leaves with the revealed key.
+/// Opens all leaves of a sale with the revealed key.
 ///
 /// # Errors
-/// [`Error::Unknown`] before the key is revealed; [`Error::Store`] if keys or anchors are not those of the terms.
+/// [`Error::Unknown`] before the key is revealed; [`Error::Store`] if keys or anchors are not those of the terms, or
+/// leaves are missing.
 pub fn open(purchase: &Purchase, leaves: &[SealedLeaf]) -> Result<Opening> {
 	let Some((key, _)) = &purchase.revealed else {
 		return Err(Error::Unknown("the key of that sale is not revealed yet".into()));
 	};
 	let damaged = |fault: OpenFault| Error::Store(format!("the stored purchase is damaged ({fault:?})"));
+	// Whoever opens a part of it would call all of it good.
+	let expected = purchase.terms().leaves;
+	if leaves.len() as u64 != u64::from(expected) {
+		return Err(Error::Store(format!(
+			"the stored purchase is damaged: {} of {expected} sealed readings are here",
+			leaves.len()
+		)));
+	}
 	let anchors = purchase.sold_anchors();
 	let mut opener = Opener::new(purchase.terms(), key, &purchase.blind, &anchors).map_err(damaged)?;
 	let mut opening = Opening {
@@ -873,9 +951,9 @@ pub fn check_out(file: &Path) -> Result<()> {
 }
 
 /// Writes readings as CSV: time (RFC 3339, UTC), value at the stream's scale, sequence number of the anchor, index in
-/// it, and the salt with which the reading can be shown to others. The file is there when it is whole.
+/// it, and the salt with which the reading can be shown to others. The file is there when it is whole. One that holds
+/// the same already is as good as written: an earlier attempt was cut off right after.
 pub fn write_csv(file: &Path, readings: &[Opened]) -> Result<()> {
-	check_out(file)?;
 	let mut part = file.as_os_str().to_owned();
 	part.push(".part");
 	let part = Path::new(&part);
@@ -895,7 +973,15 @@ pub fn write_csv(file: &Path, readings: &[Opened]) -> Result<()> {
 	}
 	let written = csv.into_inner().map_err(|error| io(error.into_error()))?;
 	written.sync_all().map_err(io)?;
-	std::fs::rename(part, file).map_err(io)
+	match check_out(file) {
+		Ok(()) => std::fs::rename(part, file).map_err(io),
+		Err(exists) => {
+			let read = |file: &Path| std::fs::read(file).map_err(|cause| Error::io(file, cause));
+			let is_same = read(part)? == read(file)?;
+			std::fs::remove_file(part).map_err(|cause| Error::io(part, cause))?;
+			if is_same { Ok(()) } else { Err(exists) }
+		}
+	}
 }
 
 #[cfg(test)]
@@ -1052,6 +1138,10 @@ mod tests {
 			accuse(&purchase, &leaves[..24], &fault),
 			Err(Error::ProofDoesNotHold(_))
 		));
+		// Nor are they called good.
+		for fewer in [&leaves[..0], &leaves[..12], &leaves[..24]] {
+			assert!(matches!(open(&purchase, fewer), Err(Error::Store(_))));
+		}
 		leaves[3].sealed[0] ^= 1;
 		assert!(matches!(
 			accuse(&purchase, &leaves, &fault),
@@ -1148,14 +1238,17 @@ mod tests {
 			Some(format!("1970-01-01T00:03:00Z,3,0,3,0x{salt}").as_str())
 		);
 		assert_eq!(lines.count(), 24);
+		// Once more, as after a crash; and others, which do not take their place.
+		write_csv(&file, &opening.readings).unwrap();
+		assert!(matches!(
+			write_csv(&file, &opening.readings[1..]),
+			Err(Error::FileExists { .. })
+		));
+		assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
 		assert_eq!(
 			std::fs::read_dir(folder.path()).unwrap().count(),
 			1,
 			"no other file is left"
 		);
-		assert!(matches!(
-			write_csv(&file, &opening.readings),
-			Err(Error::FileExists { .. })
-		));
 	}
 }

@@ -3,8 +3,8 @@
 use crate::{
 	Error, Result,
 	data::protocol::{
-		AnchorChunk, JSON, MAX_CHUNK_BYTES, MAX_JSON_BYTES, QUOTE_PATH, Quote, QuoteRequest, Refusal,
-		Refused, address, anchors_path, decode_leaves, leaves_path,
+		AnchorChunk, Countersigned, EPOCH_PATH, JSON, MAX_CHUNK_BYTES, MAX_JSON_BYTES, QUOTE_PATH, Quote,
+		QuoteRequest, Refusal, Refused, Taken, address, anchors_path, decode_leaves, leaves_path,
 	},
 };
 use codec::DecodeAll;
@@ -20,6 +20,7 @@ use hyper_util::{
 	rt::TokioExecutor,
 };
 use m2m_fair_exchange::{SaleId, SealedLeaf};
+use serde::Serialize;
 use std::{error::Error as _, time::Duration};
 
 /// How long connecting may take.
@@ -89,11 +90,16 @@ impl SellerService {
 
 	/// Asks for an offer.
 	pub async fn quote(&self, request: &QuoteRequest) -> Result<Quote> {
-		let body = serde_json::to_vec(request).map_err(|error| Error::Store(error.to_string()))?;
-		let answer = self
-			.request(Method::POST, QUOTE_PATH, Some(body), MAX_JSON_BYTES)
-			.await?;
+		let answer = self.post(QUOTE_PATH, request).await?;
 		serde_json::from_slice(&answer).map_err(|_| self.unreadable("the offer"))
+	}
+
+	/// Sends a countersignature to an offer.
+	pub async fn epoch(&self, request: &Countersigned) -> Result<Taken> {
+		let answer = self.post(EPOCH_PATH, request).await?;
+		// The seller may have taken it all the same.
+		serde_json::from_slice(&answer)
+			.map_err(|_| self.unreachable("its answer to a countersignature cannot be read"))
 	}
 
 	/// Some of the anchors that carry a delivery.
@@ -124,6 +130,11 @@ impl SellerService {
 			endpoint: self.endpoint.clone(),
 			cause: cause.into(),
 		}
+	}
+
+	async fn post(&self, path: &str, message: &impl Serialize) -> Result<Bytes> {
+		let body = serde_json::to_vec(message).map_err(|error| Error::Store(error.to_string()))?;
+		self.request(Method::POST, path, Some(body), MAX_JSON_BYTES).await
 	}
 
 	/// Sends a request, again if it makes sense, and returns the body of a good answer.

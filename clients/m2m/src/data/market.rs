@@ -2,14 +2,14 @@
 
 use crate::{
 	Error, Result,
-	chain::{Call, Chain, data},
+	chain::{Call, Chain, Included, data},
 	keys::Key,
 };
 use m2m_anchor::StreamId;
 use m2m_device::{DeviceId, DeviceStatus};
 use m2m_fair_exchange::{
 	BlindedKey, ListingId, SaleId,
-	market::{Conditions, Listing, SaleStatus, Seller},
+	market::{Conditions, Epoch, Listing, SaleStatus, Seller, Subscription, SubscriptionId},
 };
 use sp_core::H256;
 use std::sync::{Arc, RwLock};
@@ -27,6 +27,10 @@ pub struct Standing {
 	pub generation: Option<u32>,
 	/// Bond and record of the listing's seller; `None` without a bond.
 	pub seller: Option<Seller>,
+	/// First sequence number that the device's present owner may sell; `None` if there is none yet.
+	pub first_seq: Option<u64>,
+	/// True unless the listing pays into a pool that is gone.
+	pub payable: bool,
 }
 
 /// A stream's mountain range after a finalized block.
@@ -42,13 +46,16 @@ pub struct StreamRange {
 	pub root: Option<H256>,
 }
 
-/// The chain, as a seller needs it. Everything is read from finalized blocks.
+/// The chain, as a seller needs it. Everything but the clock is read from finalized blocks.
 pub trait Market: Send + Sync + 'static {
 	/// Hash of the first block.
 	fn genesis(&self) -> [u8; 32];
 
 	/// Number of the last finalized block.
 	fn height(&self) -> impl Future<Output = Result<u32>> + Send;
+
+	/// Number of the newest block, final or not: what is sent now comes after it.
+	fn newest(&self) -> impl Future<Output = Result<u32>> + Send;
 
 	/// What the chain says of a listing.
 	fn standing(&self, listing: ListingId) -> impl Future<Output = Result<Standing>> + Send;
@@ -68,6 +75,19 @@ pub trait Market: Send + Sync + 'static {
 
 	/// Publishes keys, each for itself, and waits until that is final.
 	fn reveal(&self, keys: &[(SaleId, BlindedKey)]) -> impl Future<Output = Result<()>> + Send;
+
+	/// A standing order.
+	fn subscription(
+		&self,
+		subscription: SubscriptionId,
+	) -> impl Future<Output = Result<Option<Subscription>>> + Send;
+
+	/// Sells countersigned epochs, together at most [`data::EPOCHS_PER_CALL`], each for itself, and waits until that is
+	/// final. Returns those that were not taken, and why.
+	fn deliver(
+		&self,
+		epochs: &[(SubscriptionId, Vec<Epoch>)],
+	) -> impl Future<Output = Result<Vec<(SaleId, String)>>> + Send;
 
 	/// Asks for the money of sales whose time for evidence is over, at most [`data::SALES_PER_CALL`].
 	fn settle(&self, sales: &[SaleId]) -> impl Future<Output = Result<()>> + Send;
@@ -104,6 +124,15 @@ impl OnChain {
 			Err(poisoned) => Arc::clone(&poisoned.into_inner()),
 		}
 	}
+
+	/// Sends calls in one transaction, each for itself, and waits until it is final.
+	async fn send(&self, chain: &Chain, calls: &[Call]) -> Result<Included> {
+		let call = match calls {
+			[only] => only.clone(),
+			several => chain.each_for_itself(several).await?,
+		};
+		chain.submit_repeatable(&self.key, &call).await
+	}
 }
 
 impl Market for OnChain {
@@ -115,17 +144,28 @@ impl Market for OnChain {
 		Ok(self.chain().finalized().await?.number)
 	}
 
+	async fn newest(&self) -> Result<u32> {
+		Ok(self.chain().best().await?.number)
+	}
+
 	async fn standing(&self, listing: ListingId) -> Result<Standing> {
 		let chain = self.chain();
 		let block = chain.finalized().await?;
 		let found = block.listing(&chain, listing).await?;
-		let (mut generation, mut seller) = (None, None);
+		let (mut generation, mut seller, mut first_seq, mut payable) = (None, None, None, true);
 		if let Some(listing) = &found {
-			let device = block.device(&chain, &listing.spec.device).await?;
+			let spec = &listing.spec;
+			let device = block.device(&chain, &spec.device).await?;
 			generation = device
 				.filter(|device| device.status == DeviceStatus::Active)
 				.map(|device| device.generation);
 			seller = block.seller(&chain, &listing.seller).await?;
+			first_seq = block
+				.generation_start(&chain, &spec.device, spec.stream, listing.generation)
+				.await?;
+			if let Some(pool) = spec.payout.pool() {
+				payable = block.pool(&chain, pool).await?.is_some();
+			}
 		}
 		Ok(Standing {
 			block: block.number,
@@ -133,6 +173,8 @@ impl Market for OnChain {
 			listing: found,
 			generation,
 			seller,
+			first_seq,
+			payable,
 		})
 	}
 
@@ -165,13 +207,30 @@ impl Market for OnChain {
 		for (sale, key) in keys {
 			calls.push(data::reveal_key(sale, key));
 		}
-		let chain = self.chain();
-		let call = match calls.as_slice() {
-			[only] => only.clone(),
-			several => chain.each_for_itself(several).await?,
-		};
-		chain.submit_repeatable(&self.key, &call).await?;
+		self.send(&self.chain(), &calls).await?;
 		Ok(())
+	}
+
+	async fn subscription(&self, subscription: SubscriptionId) -> Result<Option<Subscription>> {
+		let chain = self.chain();
+		chain.finalized().await?.subscription(&chain, subscription).await
+	}
+
+	async fn deliver(&self, epochs: &[(SubscriptionId, Vec<Epoch>)]) -> Result<Vec<(SaleId, String)>> {
+		let mut calls = Vec::with_capacity(epochs.len());
+		for (subscription, epochs) in epochs {
+			calls.push(data::deliver(*subscription, epochs));
+		}
+		let included = self.send(&self.chain(), &calls).await?;
+		let taken = data::purchases(&included.events)?;
+		let mut refused = data::epochs_refused(&included.block, &included.events)?;
+		for epoch in epochs.iter().flat_map(|(_, epochs)| epochs) {
+			let sale = epoch.terms.offer.terms.sale_id(&self.genesis);
+			if !taken.contains(&sale) && !refused.iter().any(|(known, _)| *known == sale) {
+				refused.push((sale, "its whole subscription was refused".into()));
+			}
+		}
+		Ok(refused)
 	}
 
 	async fn settle(&self, sales: &[SaleId]) -> Result<()> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `GET /v1/health` | [`Health`], JSON |
 //! | `POST /v1/quote` with a [`QuoteRequest`], JSON | [`Quote`], JSON |
+//! | `POST /v1/epoch` with [`Countersigned`], JSON | [`Taken`], JSON |
 //! | `GET /v1/delivery/{sale}/anchors/{chunk}` | [`AnchorChunk`], SCALE |
 //! | `GET /v1/delivery/{sale}/leaves/{chunk}` | sealed leaves, 64 bytes each ([`m2m_fair_exchange::SealedLeaf`]) |
 //!
@@ -12,6 +13,9 @@
 //! delivery are the same bytes whenever they are asked for, so that a download goes on where it was cut off, also
 //! after a restart of the seller. A delivery is there until its terms expire, or if they were bought until the sale
 //! is over.
+//!
+//! A subscriber that has checked a delivery countersigns it instead of buying it: then the seller sells it as an epoch
+//! of the subscription. The same countersignature may be sent any number of times.
 //!
 //! Anything else than 200 comes with a [`Refused`], JSON. Text is UTF-8; hashes and other bytes in JSON are `0x` and
 //! hex digits.
@@ -24,8 +28,8 @@ use crate::{Error, Result};
 use codec::{Decode, DecodeAll, Encode};
 use crypto_box::{PublicKey, SecretKey, aead::OsRng};
 use m2m_anchor::AnchorProof;
-use m2m_device::{AccountId, UnixMs};
-use m2m_fair_exchange::{Blind, Edges, ListingId, SaleId, SealedLeaf, SignedTerms};
+use m2m_device::{AccountId, DevicePublic, DeviceSignature, UnixMs};
+use m2m_fair_exchange::{Blind, Edges, ListingId, SaleId, SealedLeaf, SignedTerms, market::SubscriptionId};
 use serde::{Deserialize, Serialize};
 use sp_core::H256;
 
@@ -33,6 +37,8 @@ use sp_core::H256;
 pub const HEALTH_PATH: &str = "/v1/health";
 /// Takes requests for an offer.
 pub const QUOTE_PATH: &str = "/v1/quote";
+/// Takes countersignatures.
+pub const EPOCH_PATH: &str = "/v1/epoch";
 /// What belongs to one offer lies below.
 pub const DELIVERY_PATH: &str = "/v1/delivery/";
 /// Content type of [`AnchorChunk`]s and leaves.
@@ -141,6 +147,38 @@ pub struct Quote {
 	pub edges: Edges,
 }
 
+/// A subscriber's countersignature to an offer: it has checked the delivery, and pays for the key from its
+/// subscription.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Countersigned {
+	/// Hash of the chain's first block.
+	#[serde(with = "scale_hex")]
+	pub genesis: H256,
+	/// The subscription.
+	pub subscription: SubscriptionId,
+	/// The offer.
+	#[serde(with = "scale_hex")]
+	pub sale: SaleId,
+	/// The key that countersigns.
+	#[serde(with = "scale_hex")]
+	pub subscriber: DevicePublic,
+	/// Its signature over [`m2m_fair_exchange::CountersignedTerms::signed_bytes`].
+	#[serde(with = "scale_hex")]
+	pub countersignature: DeviceSignature,
+}
+
+/// The seller has stored a countersignature and will deliver, if the chain takes the epoch.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+	/// The offer.
+	#[serde(with = "scale_hex")]
+	pub sale: SaleId,
+	/// Last block in which it can be delivered.
+	pub expires: u32,
+}
+
 /// Some of the anchors that carry the range, in order of sequence numbers, with proofs that lead to the stream's
 /// mountain range as it is after a finalized block. The buyer takes the root from that block, or the anchors
 /// themselves from its state, and believes nothing else.
@@ -199,21 +237,39 @@ pub enum Refusal {
 	UnknownDelivery,
 	/// The delivery has fewer chunks.
 	NoSuchChunk,
+	/// The chain has no such subscription.
+	UnknownSubscription,
+	/// The countersignature is not by the subscription's signer, or the offer is another subscription's.
+	NotCountersigned,
+	/// The offer is not for this subscription, or the subscription does not pay for it.
+	NotCovered,
+	/// There is no time left to deliver.
+	TooLate,
 }
 
 impl Refusal {
 	/// The HTTP status that goes with it.
 	pub fn status(self) -> u16 {
 		match self {
-			Self::BadRequest | Self::BuyerIsSeller | Self::BlindUnreadable | Self::PriceTooLow => 400,
+			Self::BadRequest
+			| Self::BuyerIsSeller
+			| Self::BlindUnreadable
+			| Self::PriceTooLow
+			| Self::NotCountersigned => 400,
 			Self::NotFound
 			| Self::UnknownListing
 			| Self::RangeNotAvailable
 			| Self::UnknownDelivery
-			| Self::NoSuchChunk => 404,
+			| Self::NoSuchChunk
+			| Self::UnknownSubscription => 404,
 			Self::MethodNotAllowed => 405,
 			Self::TooSlow => 408,
-			Self::WrongChain | Self::StaleVersion | Self::NotForSale | Self::NonceUsed => 409,
+			Self::WrongChain
+			| Self::StaleVersion
+			| Self::NotForSale
+			| Self::NonceUsed
+			| Self::NotCovered
+			| Self::TooLate => 409,
 			Self::TooLarge | Self::RangeTooLong => 413,
 			Self::TooManyRequests => 429,
 			Self::SellerFault => 500,
@@ -342,6 +398,7 @@ pub mod scale_hex {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::keys::{Key, Scheme};
 
 	#[test]
 	fn a_blind_opens_with_the_right_key_only_and_unchanged_only() {
@@ -385,6 +442,43 @@ mod tests {
 		] {
 			assert!(serde_json::from_str::<QuoteRequest>(&wrong).is_err(), "{wrong}");
 		}
+	}
+
+	#[test]
+	fn a_countersignature_reads_back_and_nothing_is_added_to_it() {
+		let key = Key::generate(Scheme::Sr25519);
+		let countersigned = Countersigned {
+			genesis: H256([1; 32]),
+			subscription: 3,
+			sale: H256([2; 32]),
+			subscriber: key.public(),
+			countersignature: key.sign(b"an epoch"),
+		};
+		let text = serde_json::to_string(&countersigned).unwrap();
+		assert!(text.len() < MAX_REQUEST_BYTES);
+		assert_eq!(
+			serde_json::from_str::<Countersigned>(&text).unwrap(),
+			countersigned
+		);
+		for wrong in [
+			text.replace("\"subscription\":3", "\"subscription\":3,\"more\":1"),
+			text.replace("\"subscription\":3", "\"subscription\":-3"),
+			text.replace("0x0202", "0x02"),
+			text.replace("0x0202", "0202"),
+			// The scheme of the key is its first byte.
+			text.replace("\"subscriber\":\"0x00", "\"subscriber\":\"0x07"),
+		] {
+			assert_ne!(wrong, text);
+			assert!(serde_json::from_str::<Countersigned>(&wrong).is_err(), "{wrong}");
+		}
+		let taken = Taken {
+			sale: H256([2; 32]),
+			expires: 7,
+		};
+		let text = serde_json::to_string(&taken).unwrap();
+		assert_eq!(serde_json::from_str::<Taken>(&text).unwrap(), taken);
+		let more = text.replace("\"expires\":7", "\"expires\":7,\"more\":1");
+		assert!(serde_json::from_str::<Taken>(&more).is_err());
 	}
 
 	#[test]

@@ -2,19 +2,22 @@
 //!
 //! What it promises itself: an offer is in the vault before it leaves the house; no two offers have the same terms or
 //! the same key; nothing is signed that was not opened and checked; a key is revealed only for a purchase that is
-//! final, and only while there is time; whatever was begun is gone on with after a restart.
+//! final, or for an epoch that the chain will take as far as it can be known, and only while there is time; whatever
+//! was begun is gone on with after a restart.
 
 use super::{
+	check::{self, TermsFault, Wanted},
 	goods::{Answer, Goods, Source},
 	market::{Market, Standing},
 	protocol::{
-		ANCHORS_PER_CHUNK, AnchorChunk, Health, LEAVES_PER_CHUNK, Quote, QuoteRequest, Refusal, Refused,
+		ANCHORS_PER_CHUNK, AnchorChunk, Countersigned, Health, LEAVES_PER_CHUNK, Quote, QuoteRequest,
+		Refusal, Refused, Taken,
 	},
-	vault::{SaleRecord, Vault},
+	vault::{EpochRecord, SaleRecord, Vault},
 };
 use crate::{
 	Error, Result,
-	chain::data::SALES_PER_CALL,
+	chain::data::{EPOCHS_PER_CALL, SALES_PER_CALL, TERMS_USED},
 	commitment,
 	keys::Key,
 	money,
@@ -23,8 +26,8 @@ use crate::{
 use codec::Encode;
 use m2m_anchor::AnchorProof;
 use m2m_fair_exchange::{
-	BlindedKey, ListingId, SaleId, SaleTerms, SealingKey, SignedTerms,
-	market::{Listing, SaleStatus},
+	BlindedKey, CountersignedTerms, ListingId, SaleId, SaleTerms, SealingKey, SignedTerms,
+	market::{Epoch, Listing, SaleStatus, Subscription, SubscriptionId},
 };
 use sp_core::H256;
 use sp_runtime::traits::{BlakeTwo256, Hash};
@@ -42,7 +45,13 @@ use std::{
 /// bond from other buyers.
 const OFFER_BLOCKS: u32 = 100;
 /// A key is not sent with fewer blocks than this left to reveal it: in a block too late it would be public and not paid.
+/// They are counted from the newest block, because what is sent now comes after that.
 const REVEAL_MARGIN: u32 = 8;
+/// No epoch is delivered while the newest block is further than this ahead of the finalized one: too much of what was
+/// read may not hold any more.
+const MAX_LAG: u32 = 20;
+/// After how many blocks an epoch that the chain refused is sent again: its key is public, and each try costs a fee.
+const REFUSED_PAUSE: u32 = 8;
 /// Keys in one transaction.
 const KEYS_PER_CALL: usize = 50;
 /// After a longer absence each sale is looked up instead of reading what happened.
@@ -97,8 +106,19 @@ struct OpenSale {
 	price: u128,
 	/// True once it was seen on chain.
 	bought: bool,
-	/// True once it was too late to reveal its key.
-	late: bool,
+	/// True once it was said why its key is not revealed.
+	warned: bool,
+	/// The subscription for which it was countersigned.
+	epoch: Option<SubscriptionId>,
+	/// Block before which an epoch that the chain refused is not sent again.
+	not_before: u32,
+}
+
+impl OpenSale {
+	/// True for an epoch that is not delivered.
+	fn waits(&self) -> bool {
+		self.epoch.is_some() && !self.bought
+	}
 }
 
 #[derive(Default)]
@@ -110,6 +130,28 @@ struct Desk {
 	reserved: Vec<u128>,
 	/// What the chain last said of listings.
 	standings: BTreeMap<ListingId, Standing>,
+}
+
+impl Desk {
+	/// What offers that nobody has bought would take of the bond, and those that are being made.
+	fn promised(&self, fixed_cover: u128) -> u128 {
+		self.open
+			.values()
+			.filter(|sale| !sale.bought)
+			.map(|sale| sale.price)
+			.chain(self.reserved.iter().copied())
+			.fold(0, |sum: u128, price| {
+				sum.saturating_add(price).saturating_add(fixed_cover)
+			})
+	}
+
+	/// What epochs that are not delivered will take of a subscription's money.
+	fn waiting(&self, subscription: SubscriptionId) -> u128 {
+		self.open
+			.values()
+			.filter(|sale| sale.epoch == Some(subscription) && !sale.bought)
+			.fold(0, |sum: u128, sale| sum.saturating_add(sale.price))
+	}
 }
 
 /// A seller.
@@ -201,11 +243,11 @@ impl<M: Market> Seller<M> {
 				)));
 			}
 		}
-		let open = vault
-			.sales()?
-			.into_iter()
-			.map(|(sale, record)| (sale, open_sale(&record.offer.terms)))
-			.collect();
+		let mut open = BTreeMap::new();
+		for (sale, record) in vault.sales()? {
+			let epoch = vault.epoch(&sale)?.map(|epoch| epoch.subscription);
+			open.insert(sale, open_sale(&record.offer.terms, epoch));
+		}
 		Ok(Self {
 			market,
 			vault,
@@ -244,15 +286,7 @@ impl<M: Market> Seller<M> {
 	/// # Errors
 	/// A [`Refused`] for each reason not to sell.
 	pub async fn quote(self: &Arc<Self>, request: QuoteRequest) -> Answer<Quote> {
-		if request.genesis.0 != self.market.genesis() {
-			return Err(Refused::new(
-				Refusal::WrongChain,
-				format!(
-					"this seller sells on the chain with genesis 0x{}",
-					hex::encode(self.market.genesis())
-				),
-			));
-		}
+		self.check_genesis(&request.genesis)?;
 		if !self.sources.contains_key(&request.listing) {
 			return Err(unknown_listing(request.listing));
 		}
@@ -279,6 +313,19 @@ impl<M: Market> Seller<M> {
 			}
 		})
 		.await
+	}
+
+	fn check_genesis(&self, genesis: &H256) -> Answer<()> {
+		if genesis.0 == self.market.genesis() {
+			return Ok(());
+		}
+		Err(Refused::new(
+			Refusal::WrongChain,
+			format!(
+				"this seller sells on the chain with genesis 0x{}",
+				hex::encode(self.market.genesis())
+			),
+		))
 	}
 
 	/// What the chain says of a listing, read once a block.
@@ -318,15 +365,23 @@ impl<M: Market> Seller<M> {
 
 	/// Makes an offer.
 	fn offer(&self, request: &QuoteRequest, name: H256, content: H256, standing: &Standing) -> Answer<Quote> {
-		let source = self
-			.sources
-			.get(&request.listing)
-			.ok_or_else(|| unknown_listing(request.listing))?;
-		let listing = standing
-			.listing
-			.as_ref()
-			.ok_or_else(|| unknown_listing(request.listing))?;
-		let signer = self.check_listing(request, source, listing, standing)?;
+		let (source, listing) = self.listed(request.listing, standing)?;
+		if listing.version != request.version {
+			return Err(Refused::new(
+				Refusal::StaleVersion,
+				format!(
+					"the listing is at version {}: read it again, then ask again",
+					listing.version
+				),
+			));
+		}
+		if request.buyer == listing.seller {
+			return Err(Refused::new(
+				Refusal::BuyerIsSeller,
+				"the seller does not buy from itself",
+			));
+		}
+		let signer = self.check_listing(source, listing, standing)?;
 		let blind = self.vault.open_blind(&request.sealed_blind).ok_or_else(|| {
 			Refused::new(
 				Refusal::BlindUnreadable,
@@ -335,6 +390,7 @@ impl<M: Market> Seller<M> {
 		})?;
 		let store = self.shelf.store()?;
 		let goods = Goods::find(&store, source, &listing.spec, &request.range)?;
+		check_generation(goods.range().first.seq, standing)?;
 		let price = listing.spec.price.of(goods.leaves());
 		if price < standing.conditions.min_price {
 			return Err(Refused::new(
@@ -400,23 +456,16 @@ impl<M: Market> Seller<M> {
 		Ok(quote_of(record))
 	}
 
-	/// Fails unless the listing can be sold from now, as the buyer knows it. Returns the key that signs terms.
-	fn check_listing(
-		&self,
-		request: &QuoteRequest,
-		source: &Source,
-		listing: &Listing,
-		standing: &Standing,
-	) -> Answer<&Key> {
-		if listing.version != request.version {
-			return Err(Refused::new(
-				Refusal::StaleVersion,
-				format!(
-					"the listing is at version {}: read it again, then ask again",
-					listing.version
-				),
-			));
-		}
+	/// The device behind a listing, and the listing as it is now.
+	fn listed<'a>(&'a self, number: ListingId, standing: &'a Standing) -> Answer<(&'a Source, &'a Listing)> {
+		self.sources
+			.get(&number)
+			.zip(standing.listing.as_ref())
+			.ok_or_else(|| unknown_listing(number))
+	}
+
+	/// Fails unless something can be sold under the listing now. Returns the key that signs terms.
+	fn check_listing(&self, source: &Source, listing: &Listing, standing: &Standing) -> Answer<&Key> {
 		let not_for_sale = |why: &str| Err(Refused::new(Refusal::NotForSale, why));
 		if listing.spec.device != source.device {
 			return not_for_sale("the listing is of another device than the seller's");
@@ -427,11 +476,8 @@ impl<M: Market> Seller<M> {
 		if listing.spec.sealing_key != self.vault.sealing_key() {
 			return not_for_sale("the listing names a sealing key that this seller does not have");
 		}
-		if request.buyer == listing.seller {
-			return Err(Refused::new(
-				Refusal::BuyerIsSeller,
-				"the seller does not buy from itself",
-			));
+		if !standing.payable {
+			return not_for_sale("the listing pays into a pool that is closed");
 		}
 		if listing.spec.terms_key.as_ref() == Some(&self.vault.terms_account()) {
 			Ok(self.vault.terms_key())
@@ -444,18 +490,11 @@ impl<M: Market> Seller<M> {
 
 	/// Keeps a part of the bond for an offer. Offers that nobody has bought count as if somebody would.
 	fn reserve(&self, price: u128, standing: &Standing) -> Answer<Reservation<'_>> {
-		let cover = |price: u128| price.saturating_add(standing.conditions.fixed_cover);
+		let fixed_cover = standing.conditions.fixed_cover;
 		let available = standing.seller.map_or(0, |seller| seller.available());
 		let mut desk = held(&self.desk);
-		let waiting = desk
-			.open
-			.values()
-			.filter(|sale| !sale.bought)
-			.map(|sale| sale.price);
-		let promised = waiting
-			.chain(desk.reserved.iter().copied())
-			.fold(0u128, |sum, price| sum.saturating_add(cover(price)));
-		if promised.saturating_add(cover(price)) > available {
+		let promised = desk.promised(fixed_cover);
+		if promised.saturating_add(price).saturating_add(fixed_cover) > available {
 			return Err(Refused::for_now(
 				Refusal::BondTooSmall,
 				"the seller's bond covers no further offer now: ask again when others have expired",
@@ -476,28 +515,190 @@ impl<M: Market> Seller<M> {
 	pub fn remember(&self, record: &SaleRecord) -> Result<SaleId> {
 		let sale = record.offer.terms.sale_id(&self.market.genesis());
 		self.vault.remember(&sale, record)?;
-		held(&self.desk).open.insert(sale, open_sale(&record.offer.terms));
+		let open = open_sale(&record.offer.terms, None);
+		held(&self.desk).open.insert(sale, open);
 		Ok(sale)
 	}
 
 	/// An offer that can still be bought, or a sale that is not over.
 	fn delivery(&self, sale: &SaleId) -> Answer<(SaleRecord, Source)> {
-		let unknown = || {
-			Refused::new(
-				Refusal::UnknownDelivery,
-				"there is no such delivery, or its terms have expired: ask for a new offer",
-			)
-		};
-		let open = held(&self.desk).open.get(sale).copied().ok_or_else(unknown)?;
+		let open = held(&self.desk)
+			.open
+			.get(sale)
+			.copied()
+			.ok_or_else(unknown_delivery)?;
 		if !open.bought && open.expires < self.seen.load(Ordering::Relaxed) {
-			return Err(unknown());
+			return Err(unknown_delivery());
 		}
-		let record = self.vault.sale(sale)?.ok_or_else(unknown)?;
+		let record = self.vault.sale(sale)?.ok_or_else(unknown_delivery)?;
 		let source = self
 			.sources
 			.get(&record.offer.terms.listing)
-			.ok_or_else(unknown)?;
+			.ok_or_else(unknown_delivery)?;
 		Ok((record, source.clone()))
+	}
+
+	/// Takes the countersignature to an offer, which [`Self::tick`] then delivers as an epoch of its subscription. The
+	/// same one may come again.
+	///
+	/// # Errors
+	/// A [`Refused`] for each reason why the chain would not take the epoch.
+	pub async fn epoch(&self, request: Countersigned) -> Answer<Taken> {
+		self.check_genesis(&request.genesis)?;
+		let (sale, subscription) = (request.sale, request.subscription);
+		let open = held(&self.desk)
+			.open
+			.get(&sale)
+			.copied()
+			.ok_or_else(unknown_delivery)?;
+		let taken = Taken {
+			sale,
+			expires: open.expires,
+		};
+		match open.epoch {
+			Some(known) if known == subscription => return Ok(taken),
+			Some(known) => {
+				return Err(Refused::new(
+					Refusal::NotCountersigned,
+					format!("that offer is an epoch of subscription {known} already: ask for another one"),
+				));
+			}
+			None if open.bought => return Err(unknown_delivery()),
+			None => {}
+		}
+		let record = self.vault.sale(&sale)?.ok_or_else(unknown_delivery)?;
+		let terms = &record.offer.terms;
+		let epoch = EpochRecord {
+			subscription,
+			subscriber: request.subscriber,
+			countersignature: request.countersignature,
+		};
+		// The chain is not asked about what nobody signed.
+		if !countersigned(&record, &epoch).is_countersigned(&self.market.genesis(), subscription) {
+			return Err(not_countersigned());
+		}
+		let standing = self.standing(terms.listing).await?;
+		let order = self.market.subscription(subscription).await?.ok_or_else(|| {
+			Refused::new(
+				Refusal::UnknownSubscription,
+				format!("the chain has no subscription {subscription}: make one, then ask for an offer"),
+			)
+		})?;
+		// What can change is looked at again before the key is sent.
+		self.check_epoch(&record, &epoch, &order, 0, &standing, standing.block)?;
+		self.promise(&sale, terms.price, subscription, order.left)?;
+		if let Err(error) = self.vault.countersigned(&sale, &epoch) {
+			self.unpromise(&sale);
+			return Err(error.into());
+		}
+		(self.journal)(&format!(
+			"epoch {sale:?}: countersigned for subscription {subscription}"
+		));
+		Ok(taken)
+	}
+
+	/// Marks an offer as an epoch, unless others that wait leave too little of the subscription's money.
+	fn promise(&self, sale: &SaleId, price: u128, subscription: SubscriptionId, left: u128) -> Answer<()> {
+		let mut desk = held(&self.desk);
+		if desk.waiting(subscription).saturating_add(price) > left {
+			return Err(not_covered(
+				"epochs that are not delivered yet take what is left of the subscription",
+			));
+		}
+		match desk.open.get_mut(sale) {
+			Some(open) if open.epoch.is_none() && !open.bought => {
+				open.epoch = Some(subscription);
+				Ok(())
+			}
+			Some(_) => Err(Refused::for_now(
+				Refusal::Busy,
+				"that offer is being countersigned: ask again in a moment",
+				1,
+			)),
+			None => Err(unknown_delivery()),
+		}
+	}
+
+	fn unpromise(&self, sale: &SaleId) {
+		if let Some(open) = held(&self.desk).open.get_mut(sale) {
+			(open.epoch, open.warned) = (None, false);
+		}
+	}
+
+	/// Fails unless the chain will take an epoch, as far as it can be known. `others` is what other epochs take of the
+	/// subscription's money before, and `now` the block after which it can be delivered.
+	fn check_epoch(
+		&self,
+		record: &SaleRecord,
+		epoch: &EpochRecord,
+		order: &Subscription,
+		others: u128,
+		standing: &Standing,
+		now: u32,
+	) -> Answer<CountersignedTerms> {
+		let genesis = self.market.genesis();
+		let terms = &record.offer.terms;
+		if terms.buyer != order.subscriber || terms.listing != order.listing {
+			return Err(not_covered(
+				"the subscription is by another buyer or under another listing than the offer",
+			));
+		}
+		if terms.price > order.cap {
+			return Err(not_covered("the epoch costs more than the subscription allows"));
+		}
+		if terms.price.saturating_add(others) > order.left {
+			return Err(not_covered(
+				"the epoch costs more than is left of the subscription",
+			));
+		}
+		let last = terms.expires.min(order.ends);
+		if now.saturating_add(REVEAL_MARGIN) > last {
+			return Err(Refused::new(
+				Refusal::TooLate,
+				format!(
+					"block {now} is made, and nothing can be delivered after block {last}: countersign earlier"
+				),
+			));
+		}
+		let countersigned = countersigned(record, epoch);
+		if epoch.subscriber.account() != order.signer
+			|| !countersigned.is_countersigned(&genesis, epoch.subscription)
+		{
+			return Err(not_countersigned());
+		}
+		let (source, listing) = self.listed(terms.listing, standing)?;
+		let signer = self.check_listing(source, listing, standing)?;
+		if signer.account() != record.offer.signer.account() {
+			return Err(Refused::new(
+				Refusal::NotForSale,
+				"terms under that listing are signed by another key now: ask for another offer",
+			));
+		}
+		check_generation(terms.range.first.seq, standing)?;
+		let max_validity = standing.conditions.windows.max_validity;
+		let wanted = Wanted {
+			genesis: &genesis,
+			listing: terms.listing,
+			listed: listing,
+			buyer: &order.subscriber,
+			blind: &record.blind,
+			max_price: None,
+			conditions: &standing.conditions,
+			now: standing.block,
+		};
+		let checked = if terms.expires > standing.block.saturating_add(max_validity) {
+			Err(TermsFault::ValidTooLong(terms.expires))
+		} else {
+			check::check_terms(&record.offer, &wanted)
+		};
+		checked.map_err(|fault| {
+			let refusal = match fault {
+				TermsFault::Version { .. } => Refusal::StaleVersion,
+				_ => Refusal::NotForSale,
+			};
+			Refused::new(refusal, format!("the terms cannot be bought any more: {fault}"))
+		})?;
+		Ok(countersigned)
 	}
 
 	/// A chunk of sealed leaves.
@@ -622,8 +823,8 @@ impl<M: Market> Seller<M> {
 		}
 	}
 
-	/// Sees to everything that is due after the last finalized block: reveals keys of what was bought, asks for the
-	/// money of what is over, forgets what nobody bought.
+	/// Sees to everything that is due after the last finalized block: reveals keys of what was bought, asks for the money
+	/// of what is over, forgets what nobody bought, and delivers what was countersigned, as much as one transaction takes.
 	///
 	/// # Errors
 	/// Those of the chain and the vault. What was left undone is done the next time.
@@ -650,21 +851,21 @@ impl<M: Market> Seller<M> {
 				Some(SaleStatus::Open(record)) => {
 					let late = record.key.is_none() && head.saturating_add(REVEAL_MARGIN) > record.deadline;
 					if let Some(open) = held(&self.desk).open.get_mut(&id) {
-						(open.bought, open.late) = (true, late);
+						(open.bought, open.warned) = (true, late);
 					}
 					if !sale.bought {
 						// From now on the chain counts its cover; what was read before does not.
 						held(&self.desk).standings.clear();
 						(self.journal)(&format!("sale {id:?} was bought"));
 					}
-					if late && !sale.late {
+					if late && !(sale.bought && sale.warned) {
 						(self.journal)(&format!(
 							"warning: it is too late to reveal the key of sale {id:?}; the buyer gets its money back"
 						));
 					}
 					match record.key {
 						Some(_) if head > record.deadline => settles.push(id),
-						None if !late => reveals.push(id),
+						None if !late => reveals.push((record.deadline, id)),
 						_ => {}
 					}
 				}
@@ -674,24 +875,170 @@ impl<M: Market> Seller<M> {
 				None => {}
 			}
 		}
-		for chunk in reveals.chunks(KEYS_PER_CALL) {
+		// Each waits until it is final. What is bought has a deadline and comes first; what is countersigned has none, and
+		// one delivery at a time keeps no key waiting for long. None of them keeps the others from being tried.
+		let revealed = self.reveal(reveals).await;
+		let settled = self.settle(&settles).await;
+		let delivered = self.deliver().await;
+		revealed.and(settled).and(delivered)?;
+		self.seen.store(head, Ordering::Relaxed);
+		Ok(())
+	}
+
+	/// Reveals keys of what was bought, the most urgent first, by last block.
+	async fn reveal(&self, mut due: Vec<(u32, SaleId)>) -> Result<()> {
+		due.sort_unstable();
+		for chunk in due.chunks(KEYS_PER_CALL) {
+			// Time has passed since the deadlines were looked at, and with each chunk before.
+			let now = self.market.newest().await?;
 			let mut keys = Vec::with_capacity(chunk.len());
-			for id in chunk {
+			for (deadline, id) in chunk {
+				if now.saturating_add(REVEAL_MARGIN) > *deadline {
+					// The next round says so.
+					continue;
+				}
 				let Some(record) = self.vault.sale(id)? else {
 					continue;
 				};
 				keys.push((*id, self.key_of(&record.offer.terms)?));
 			}
+			if keys.is_empty() {
+				continue;
+			}
 			self.market.reveal(&keys).await?;
-			for id in chunk {
+			for (id, _) in &keys {
 				(self.journal)(&format!("sale {id:?}: key revealed"));
 			}
 		}
-		for chunk in settles.chunks(SALES_PER_CALL) {
+		Ok(())
+	}
+
+	/// Asks for the money of sales whose time for evidence is over.
+	async fn settle(&self, due: &[SaleId]) -> Result<()> {
+		for chunk in due.chunks(SALES_PER_CALL) {
 			self.market.settle(chunk).await?;
 		}
-		self.seen.store(head, Ordering::Relaxed);
 		Ok(())
+	}
+
+	/// Delivers what was countersigned, in one transaction. A key is public as soon as it is sent, whether or not the
+	/// chain takes the epoch: one that it refuses stays countersigned, and is sent again when it seems to be in order.
+	async fn deliver(&self) -> Result<()> {
+		if !held(&self.desk).open.values().any(OpenSale::waits) {
+			return Ok(());
+		}
+		let now = self.market.newest().await?;
+		let due = self.due_epochs(now).await?;
+		if due.is_empty() {
+			return Ok(());
+		}
+		let refused = self.market.deliver(&due).await?;
+		for epoch in due.iter().flat_map(|(_, epochs)| epochs) {
+			let sale = epoch.terms.offer.terms.sale_id(&self.market.genesis());
+			let refused = refused.iter().find(|(known, _)| *known == sale);
+			match refused {
+				Some((_, reason)) if reason != TERMS_USED => {
+					if let Some(open) = held(&self.desk).open.get_mut(&sale) {
+						open.not_before = now.saturating_add(REFUSED_PAUSE);
+					}
+					(self.journal)(&format!(
+						"warning: the chain did not take epoch {sale:?}, and its key is public: {reason}"
+					));
+				}
+				// Whether this, an earlier delivery or a purchase got through: the next round sees the sale.
+				_ => {
+					self.delivered(&sale);
+					(self.journal)(&format!("epoch {sale:?}: delivered"));
+				}
+			}
+		}
+		Ok(())
+	}
+
+	/// The epochs that the chain will take after block `now`, as far as it can be known right before they are sent; no
+	/// more than one delivery takes.
+	async fn due_epochs(&self, now: u32) -> Result<Vec<(SubscriptionId, Vec<Epoch>)>> {
+		let mut waiting: Vec<(SubscriptionId, u32, SaleId)> = held(&self.desk)
+			.open
+			.iter()
+			.filter(|(_, sale)| sale.waits() && sale.not_before <= now)
+			.filter_map(|(id, sale)| Some((sale.epoch?, sale.expires, *id)))
+			.collect();
+		waiting.sort_unstable();
+		let mut due: Vec<(SubscriptionId, Vec<Epoch>)> = Vec::new();
+		let mut room = EPOCHS_PER_CALL;
+		for group in waiting.chunk_by(|one, other| one.0 == other.0) {
+			let Some((subscription, ..)) = group.first().filter(|_| room > 0) else {
+				break;
+			};
+			let order = self.market.subscription(*subscription).await?;
+			let standing = match &order {
+				Some(order) => Some(self.market.standing(order.listing).await?),
+				None => None,
+			};
+			let (mut epochs, mut taken) = (Vec::new(), 0u128);
+			for (.., sale) in group {
+				if room == 0 {
+					break;
+				}
+				let (Some(record), Some(epoch)) = (self.vault.sale(sale)?, self.vault.epoch(sale)?) else {
+					continue;
+				};
+				let (Some(order), Some(standing)) = (&order, &standing) else {
+					self.hold_back(sale, "the subscription is closed");
+					continue;
+				};
+				if now.saturating_sub(standing.block) > MAX_LAG {
+					self.hold_back(sale, "the chain makes blocks, and they do not become final");
+					continue;
+				}
+				if !self.is_covered(standing) {
+					self.hold_back(sale, "the bond does not cover all offers any more");
+					continue;
+				}
+				// The finalized block may have moved on meanwhile.
+				let now = now.max(standing.block);
+				match self.check_epoch(&record, &epoch, order, taken, standing, now) {
+					Ok(terms) => {
+						let key = self.key_of(&record.offer.terms)?;
+						taken = taken.saturating_add(record.offer.terms.price);
+						room = room.saturating_sub(1);
+						epochs.push(Epoch { terms, key });
+					}
+					Err(refused) => self.hold_back(sale, &refused.message),
+				}
+			}
+			if !epochs.is_empty() {
+				due.push((*subscription, epochs));
+			}
+		}
+		Ok(due)
+	}
+
+	/// True if the bond covers whatever may be bought until a delivery is in a block.
+	fn is_covered(&self, standing: &Standing) -> bool {
+		let promised = held(&self.desk).promised(standing.conditions.fixed_cover);
+		promised <= standing.seller.map_or(0, |seller| seller.available())
+	}
+
+	/// Says once why an epoch is not delivered. It may be later, until it expires.
+	fn hold_back(&self, sale: &SaleId, why: &str) {
+		let is_news = held(&self.desk)
+			.open
+			.get_mut(sale)
+			.is_some_and(|open| !std::mem::replace(&mut open.warned, true));
+		if is_news {
+			(self.journal)(&format!("warning: epoch {sale:?} is not delivered: {why}"));
+		}
+	}
+
+	fn delivered(&self, sale: &SaleId) {
+		let mut desk = held(&self.desk);
+		if let Some(open) = desk.open.get_mut(sale) {
+			open.bought = true;
+		}
+		// From now on the chain counts its cover.
+		desk.standings.clear();
 	}
 
 	/// The sales that were bought in the blocks after `seen`; `None` if all must be looked at.
@@ -719,13 +1066,56 @@ impl<M: Market> Seller<M> {
 	}
 }
 
-fn open_sale(terms: &SaleTerms) -> OpenSale {
+fn open_sale(terms: &SaleTerms, epoch: Option<SubscriptionId>) -> OpenSale {
 	OpenSale {
 		expires: terms.expires,
 		price: terms.price,
 		bought: false,
-		late: false,
+		warned: false,
+		epoch,
+		not_before: 0,
 	}
+}
+
+/// An offer with the countersignature to it.
+fn countersigned(record: &SaleRecord, epoch: &EpochRecord) -> CountersignedTerms {
+	CountersignedTerms {
+		offer: record.offer.clone(),
+		subscriber: epoch.subscriber,
+		countersignature: epoch.countersignature.clone(),
+	}
+}
+
+fn not_countersigned() -> Refused {
+	Refused::new(
+		Refusal::NotCountersigned,
+		"that is no countersignature of the subscription's signer to this offer",
+	)
+}
+
+fn unknown_delivery() -> Refused {
+	Refused::new(
+		Refusal::UnknownDelivery,
+		"there is no such delivery, or its terms have expired: ask for a new offer",
+	)
+}
+
+fn not_covered(why: &str) -> Refused {
+	Refused::new(
+		Refusal::NotCovered,
+		format!("{why}: see the subscription, then ask for an offer that fits"),
+	)
+}
+
+/// Fails unless readings from this sequence number on are the present owner's to sell.
+fn check_generation(first: u64, standing: &Standing) -> Answer<()> {
+	if standing.first_seq.is_some_and(|start| start <= first) {
+		return Ok(());
+	}
+	Err(Refused::new(
+		Refusal::RangeNotAvailable,
+		"these readings are from before the device had its present owner: ask for later ones",
+	))
 }
 
 fn unknown_listing(listing: ListingId) -> Refused {

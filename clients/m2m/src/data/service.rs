@@ -6,8 +6,8 @@ use super::{
 	goods::Answer,
 	market::Market,
 	protocol::{
-		AnchorChunk, BINARY, DELIVERY_PATH, HEALTH_PATH, Health, JSON, MAX_REQUEST_BYTES, QUOTE_PATH, Quote,
-		QuoteRequest, Refusal, Refused,
+		AnchorChunk, BINARY, Countersigned, DELIVERY_PATH, EPOCH_PATH, HEALTH_PATH, Health, JSON,
+		MAX_REQUEST_BYTES, QUOTE_PATH, Quote, QuoteRequest, Refusal, Refused, Taken,
 	},
 	seller::{Journal, Seller},
 };
@@ -30,7 +30,7 @@ use hyper_util::{
 	server::graceful::GracefulShutdown,
 };
 use m2m_fair_exchange::SaleId;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::{
 	collections::BTreeMap,
 	convert::Infallible,
@@ -73,7 +73,7 @@ pub struct Limits {
 	pub at_once: usize,
 	/// How long a request waits for its turn.
 	pub patience: Duration,
-	/// Offers that a peer may ask for at once, and how many come back each second.
+	/// Offers and epochs that a peer may ask for at once, and how many come back each second.
 	pub quotes_per_peer: (NonZeroU32, NonZeroU32),
 	/// Likewise for all peers together.
 	pub quotes: (NonZeroU32, NonZeroU32),
@@ -108,6 +108,8 @@ pub trait Offers: Clone + Send + Sync + 'static {
 	fn health(&self) -> Health;
 	/// An offer.
 	fn quote(&self, request: QuoteRequest) -> impl Future<Output = Answer<Quote>> + Send;
+	/// Takes a countersignature to an offer.
+	fn epoch(&self, request: Countersigned) -> impl Future<Output = Answer<Taken>> + Send;
 	/// A chunk of anchors.
 	fn anchors(&self, sale: SaleId, chunk: u32) -> impl Future<Output = Answer<AnchorChunk>> + Send;
 	/// A chunk of leaves, encoded.
@@ -121,6 +123,10 @@ impl<M: Market> Offers for Arc<Seller<M>> {
 
 	fn quote(&self, request: QuoteRequest) -> impl Future<Output = Answer<Quote>> + Send {
 		Seller::quote(self, request)
+	}
+
+	fn epoch(&self, request: Countersigned) -> impl Future<Output = Answer<Taken>> + Send {
+		Seller::epoch(self, request)
 	}
 
 	fn anchors(&self, sale: SaleId, chunk: u32) -> impl Future<Output = Answer<AnchorChunk>> + Send {
@@ -274,8 +280,8 @@ impl<O: Offers> Service<O> {
 		}
 	}
 
-	/// Fails if a peer, or all together, ask too often.
-	fn check_rate(&self, peer: IpAddr, is_quote: bool) -> Answer<()> {
+	/// Fails if a peer, or all together, ask too often. `is_order`: for an offer, or for an epoch.
+	fn check_rate(&self, peer: IpAddr, is_order: bool) -> Answer<()> {
 		let too_many = |wait: Duration| {
 			let seconds = wait.as_secs().saturating_add(1);
 			Err(Refused::for_now(
@@ -287,7 +293,7 @@ impl<O: Offers> Service<O> {
 		let now = || DefaultClock::default().now();
 		let limiters = [
 			Some(&self.requests_of_peers),
-			is_quote.then_some(&self.quotes_of_peers),
+			is_order.then_some(&self.quotes_of_peers),
 		];
 		for limiter in limiters.into_iter().flatten() {
 			if limiter.len() > REQUESTS_PER_SWEEP {
@@ -297,7 +303,7 @@ impl<O: Offers> Service<O> {
 				return too_many(not_until.wait_time_from(now()));
 			}
 		}
-		if is_quote && let Err(not_until) = self.quotes.check() {
+		if is_order && let Err(not_until) = self.quotes.check() {
 			return too_many(not_until.wait_time_from(now()));
 		}
 		Ok(())
@@ -355,39 +361,49 @@ impl<O: Offers> Service<O> {
 		}
 	}
 
+	/// Reads what was posted.
+	async fn posted<T: DeserializeOwned>(&self, request: Request<Incoming>) -> Answer<T> {
+		let body = self.body(request).await?;
+		serde_json::from_slice(&body).map_err(|error| {
+			Refused::new(
+				Refusal::BadRequest,
+				format!("the request cannot be read: {error}"),
+			)
+		})
+	}
+
 	async fn route(&self, request: Request<Incoming>, peer: IpAddr) -> Answer<(&'static str, Vec<u8>)> {
 		let path = request.uri().path().to_owned();
-		let is_quote = path == QUOTE_PATH;
-		self.check_rate(peer, is_quote)?;
-		let method = if is_quote { Method::POST } else { Method::GET };
+		let is_order = matches!(path.as_str(), QUOTE_PATH | EPOCH_PATH);
+		self.check_rate(peer, is_order)?;
+		let method = if is_order { Method::POST } else { Method::GET };
 		if request.method() != method {
 			return Err(Refused::new(
 				Refusal::MethodNotAllowed,
 				format!("this path takes {method}"),
 			));
 		}
-		if path == HEALTH_PATH {
-			return json(&self.offers.health());
-		}
-		if is_quote {
-			let body = self.body(request).await?;
-			let request: QuoteRequest = serde_json::from_slice(&body).map_err(|error| {
-				Refused::new(
-					Refusal::BadRequest,
-					format!("the request cannot be read: {error}"),
-				)
-			})?;
-			let offers = self.offers.clone();
-			let quote = self.work(async move { offers.quote(request).await }).await?;
-			return json(&quote);
+		let offers = self.offers.clone();
+		match path.as_str() {
+			HEALTH_PATH => return json(&offers.health()),
+			QUOTE_PATH => {
+				let request: QuoteRequest = self.posted(request).await?;
+				let quote = self.work(async move { offers.quote(request).await }).await?;
+				return json(&quote);
+			}
+			EPOCH_PATH => {
+				let request: Countersigned = self.posted(request).await?;
+				let taken = self.work(async move { offers.epoch(request).await }).await?;
+				return json(&taken);
+			}
+			_ => {}
 		}
 		let (sale, kind, chunk) = delivery(&path).ok_or_else(|| {
 			Refused::new(
 				Refusal::NotFound,
-				"there is nothing at this path: see /v1/health, /v1/quote, /v1/delivery/{sale}/leaves/{chunk}",
+				"there is nothing at this path: see /v1/health, /v1/quote, /v1/epoch, /v1/delivery/{sale}/leaves/{chunk}",
 			)
 		})?;
-		let offers = self.offers.clone();
 		let content = self.work(async move {
 			match kind {
 				Part::Anchors => Ok(offers.anchors(sale, chunk).await?.encode()),

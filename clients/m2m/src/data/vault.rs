@@ -1,5 +1,6 @@
 //! What a seller must keep to itself and must not forget: the secret from which the keys of its sales are derived,
-//! the X25519 secret to which buyers seal their blinds, a key that signs terms, and each sale that is open.
+//! the X25519 secret to which buyers seal their blinds, a key that signs terms, each sale that is open, and the
+//! countersignatures of subscribers.
 //!
 //! One redb file. Every value in it is sealed with XChaCha20-Poly1305 under a key that Argon2id makes of a passphrase;
 //! the place of a value is authenticated with it, so that none can be put into another's place. What the file shows
@@ -19,8 +20,8 @@ use chacha20poly1305::{
 };
 use codec::{Decode, DecodeAll, Encode};
 use crypto_box::SecretKey;
-use m2m_device::AccountId;
-use m2m_fair_exchange::{Blind, BlindedKey, Edges, SaleId, SaleTerms, SignedTerms};
+use m2m_device::{AccountId, DevicePublic, DeviceSignature};
+use m2m_fair_exchange::{Blind, BlindedKey, Edges, SaleId, SaleTerms, SignedTerms, market::SubscriptionId};
 use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 use sp_core::H256;
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Mutex};
@@ -53,6 +54,8 @@ const META: Bytes = TableDefinition::new("meta");
 const SALES: Bytes = TableDefinition::new("sales");
 /// [`SaleRecord::request`] -> sale id.
 const REQUESTS: Bytes = TableDefinition::new("requests");
+/// Sale id -> [`EpochRecord`], for offers that were countersigned.
+const EPOCHS: Bytes = TableDefinition::new("epochs");
 
 /// The only value that is not sealed.
 const HEADER: &[u8] = b"header";
@@ -97,6 +100,17 @@ pub struct SaleRecord {
 	pub request: H256,
 	/// Hash of the whole request.
 	pub content: H256,
+}
+
+/// The countersignature to an offer, which is to be delivered as an epoch of a subscription.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct EpochRecord {
+	/// The subscription.
+	pub subscription: SubscriptionId,
+	/// The key that countersigned.
+	pub subscriber: DevicePublic,
+	/// Its signature.
+	pub countersignature: DeviceSignature,
 }
 
 /// The seller's vault.
@@ -217,7 +231,7 @@ impl Vault {
 			Some(folder) if !folder.as_os_str().is_empty() => folder,
 			_ => Path::new("."),
 		};
-		let database = Database::open(folder, name, &[META, SALES, REQUESTS])?;
+		let database = Database::open(folder, name, &[META, SALES, REQUESTS, EPOCHS])?;
 		// A process that ended between making the file and filling it left an empty one.
 		database.write(|transaction| {
 			let mut meta = transaction.open_table(META).map_err(fault)?;
@@ -354,8 +368,40 @@ impl Vault {
 			sales.remove(sale.as_bytes()).map_err(fault)?;
 			let mut requests = transaction.open_table(REQUESTS).map_err(fault)?;
 			requests.remove(record.request.as_bytes()).map_err(fault)?;
+			let mut epochs = transaction.open_table(EPOCHS).map_err(fault)?;
+			epochs.remove(sale.as_bytes()).map_err(fault)?;
 			Ok(())
 		})
+	}
+
+	/// Stores the countersignature to an offer. Only then is the subscriber told that it was taken.
+	///
+	/// # Errors
+	/// [`Error::Store`], also if there is no such offer, or a countersignature to it already.
+	pub fn countersigned(&self, sale: &SaleId, record: &EpochRecord) -> Result<()> {
+		let sealed = seal(&self.cipher, EPOCHS, sale.as_bytes(), &record.encode())?;
+		self.database.write(|transaction| {
+			let sales = transaction.open_table(SALES).map_err(fault)?;
+			if sales.get(sale.as_bytes()).map_err(fault)?.is_none() {
+				return Err(Error::Store(format!("the offer {sale:?} is not stored any more")));
+			}
+			let mut epochs = transaction.open_table(EPOCHS).map_err(fault)?;
+			if epochs.get(sale.as_bytes()).map_err(fault)?.is_some() {
+				return Err(Error::Store(format!(
+					"the offer {sale:?} is countersigned already"
+				)));
+			}
+			epochs.insert(sale.as_bytes(), sealed.as_slice()).map_err(fault)?;
+			Ok(())
+		})
+	}
+
+	/// The countersignature to an offer, if there is one.
+	///
+	/// # Errors
+	/// As [`Self::sale`].
+	pub fn epoch(&self, sale: &SaleId) -> Result<Option<EpochRecord>> {
+		self.get(EPOCHS, sale.as_bytes())
 	}
 
 	/// A sale.
@@ -449,7 +495,6 @@ fn new_vault(passphrase: &str) -> Result<Vec<(&'static [u8], Vec<u8>)>> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use m2m_device::{DevicePublic, DeviceSignature};
 	use m2m_fair_exchange::{Place, SaleRange};
 	use sp_core::sr25519;
 
@@ -498,6 +543,45 @@ mod tests {
 
 	fn sale(nonce: u64) -> SaleId {
 		terms(nonce).sale_id(&[7; 32])
+	}
+
+	fn epoch(subscription: SubscriptionId) -> EpochRecord {
+		EpochRecord {
+			subscription,
+			subscriber: DevicePublic::Sr25519(sr25519::Public::from_raw([3; 32])),
+			countersignature: DeviceSignature::Sr25519(sr25519::Signature::from_raw([4; 64])),
+		}
+	}
+
+	#[test]
+	fn a_countersignature_is_kept_as_long_as_its_offer() {
+		let home = tempfile::tempdir().unwrap();
+		let path = home.path().join("vault.redb");
+		let vault = Vault::open(&path, PASSPHRASE).unwrap();
+		let refused = vault.countersigned(&sale(1), &epoch(0));
+		assert!(matches!(refused, Err(Error::Store(_))), "there is no such offer");
+		for nonce in 1..=3 {
+			vault.remember(&sale(nonce), &record(nonce)).unwrap();
+			vault.countersigned(&sale(nonce), &epoch(0)).unwrap();
+		}
+		let refused = vault.countersigned(&sale(1), &epoch(9));
+		assert!(matches!(refused, Err(Error::Store(_))), "it has one already");
+		drop(vault);
+		let vault = Vault::open(&path, PASSPHRASE).unwrap();
+		assert_eq!(vault.epoch(&sale(1)).unwrap(), Some(epoch(0)));
+
+		vault.forget(&sale(1)).unwrap();
+		assert_eq!(vault.epoch(&sale(1)).unwrap(), None);
+
+		// In the place of another one it does not open.
+		let moved = raw(&vault.database, EPOCHS, sale(2).as_bytes()).unwrap().unwrap();
+		vault
+			.database
+			.write(|transaction| put(transaction, EPOCHS, sale(3).as_bytes(), &moved))
+			.unwrap();
+		let error = vault.epoch(&sale(3)).unwrap_err();
+		assert!(matches!(error, Error::VaultTampered { .. }), "{error}");
+		assert_eq!(vault.epoch(&sale(2)).unwrap(), Some(epoch(0)));
 	}
 
 	#[test]

@@ -20,7 +20,7 @@ use m2m::{
 		buyer::{self, Buyer, Order, Seen},
 		goods::Answer,
 		market::OnChain,
-		protocol::{AnchorChunk, Health, LEAF_BYTES, Quote, QuoteRequest},
+		protocol::{AnchorChunk, Countersigned, Health, LEAF_BYTES, Quote, QuoteRequest, Taken},
 		purchases::{Purchase, Purchases},
 		seller::Seller,
 		service,
@@ -62,6 +62,10 @@ impl service::Offers for Liar {
 
 	async fn quote(&self, request: QuoteRequest) -> Answer<Quote> {
 		self.seller.quote(request).await
+	}
+
+	async fn epoch(&self, request: Countersigned) -> Answer<Taken> {
+		self.seller.epoch(request).await
 	}
 
 	async fn anchors(&self, sale: SaleId, chunk: u32) -> Answer<AnchorChunk> {

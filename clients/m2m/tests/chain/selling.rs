@@ -8,7 +8,8 @@ use m2m::{
 		goods::{Answer, Source},
 		market::{Market, Standing, StreamRange},
 		protocol::{
-			self, LEAF_BYTES, MAX_REQUEST_BYTES, Quote, QuoteRequest, Refusal, Refused, RequestedRange,
+			self, Countersigned, LEAF_BYTES, MAX_REQUEST_BYTES, Quote, QuoteRequest, Refusal, Refused,
+			RequestedRange, Taken,
 		},
 		seller::Seller,
 		service::{self, Limits, Offers},
@@ -19,9 +20,12 @@ use m2m::{
 };
 use m2m_device::DeviceId;
 use m2m_fair_exchange::{
-	Blind, BlindedKey, Checker, Claims, OpenFault, Opener, SaleEvidence, SaleId, SealedLeaf, SealingKey,
-	SoldAnchor,
-	market::{self, Conditions, Listing, ListingSpec, Payout, Price, Sale, SaleStatus, Windows},
+	Blind, BlindedKey, Checker, Claims, CountersignedTerms, OpenFault, Opener, SaleEvidence, SaleId,
+	SaleTerms, SealedLeaf, SealingKey, SoldAnchor,
+	market::{
+		self, Conditions, Epoch, Listing, ListingSpec, Payout, Price, Sale, SaleStatus, Subscription,
+		SubscriptionId, Windows,
+	},
 };
 use sp_core::H256;
 use sp_runtime::Permill;
@@ -58,14 +62,54 @@ const FIXED_COVER: u128 = 500_000;
 /// A chain.
 struct State {
 	head: u32,
+	/// How far the newest block is ahead of that, which is final.
+	ahead: u32,
+	/// How many blocks it takes until a transaction is final.
+	slow: u32,
 	standing: Standing,
 	range: Option<StreamRange>,
 	sales: BTreeMap<SaleId, SaleStatus>,
 	purchases: BTreeMap<u32, Vec<SaleId>>,
 	revealed: Vec<(SaleId, BlindedKey)>,
 	settled: Vec<SaleId>,
+	subscriptions: BTreeMap<SubscriptionId, Subscription>,
+	/// What came in one delivery, taken or not.
+	deliveries: Vec<Vec<SaleId>>,
+	/// Why the chain takes no epochs.
+	refusing: Option<&'static str>,
 	/// How many calls fail before one gets through.
 	faults: u32,
+}
+
+impl State {
+	/// Opens a sale in this block.
+	fn open(&mut self, terms: &SaleTerms, key: Option<BlindedKey>) -> SaleId {
+		let sale = terms.sale_id(&GENESIS);
+		let block = self.head;
+		let window = match key {
+			None => terms.reveal_window,
+			Some(_) => terms.dispute_window,
+		};
+		let record = Sale {
+			listing: terms.listing,
+			seller: terms.seller.clone(),
+			buyer: terms.buyer.clone(),
+			price: terms.price,
+			fixed_cover: FIXED_COVER,
+			fee: 1,
+			payout: Payout::Seller,
+			claims: Claims::default(),
+			key_commitment: terms.blinded_key_commitment,
+			key,
+			dispute_window: terms.dispute_window,
+			deadline: block + window,
+			expires: terms.expires,
+			budget: None,
+		};
+		self.sales.insert(sale, SaleStatus::Open(record));
+		self.purchases.entry(block).or_default().push(sale);
+		sale
+	}
 }
 
 #[derive(Clone)]
@@ -78,30 +122,15 @@ impl Fake {
 
 	/// Buys on these terms in the next block. Returns the sale.
 	fn buy(&self, quote: &Quote) -> SaleId {
-		let terms = &quote.offer.terms;
-		let sale = terms.sale_id(&GENESIS);
 		let mut state = self.state();
 		state.head += 1;
-		let block = state.head;
-		let record = Sale {
-			listing: terms.listing,
-			seller: terms.seller.clone(),
-			buyer: terms.buyer.clone(),
-			price: terms.price,
-			fixed_cover: FIXED_COVER,
-			fee: 1,
-			payout: Payout::Seller,
-			claims: Claims::default(),
-			key_commitment: terms.blinded_key_commitment,
-			key: None,
-			dispute_window: terms.dispute_window,
-			deadline: block + terms.reveal_window,
-			expires: terms.expires,
-			budget: None,
-		};
-		state.sales.insert(sale, SaleStatus::Open(record));
-		state.purchases.entry(block).or_default().push(sale);
-		sale
+		state.open(&quote.offer.terms, None)
+	}
+
+	/// The next block, and what the seller does after it.
+	async fn block(&self, seller: &Seller<Fake>) {
+		self.forward(1);
+		seller.tick().await.unwrap();
 	}
 
 	fn forward(&self, blocks: u32) {
@@ -120,6 +149,11 @@ impl Market for Fake {
 
 	async fn height(&self) -> Result<u32> {
 		Ok(self.state().head)
+	}
+
+	async fn newest(&self) -> Result<u32> {
+		let state = self.state();
+		Ok(state.head + state.ahead)
 	}
 
 	async fn standing(&self, listing: u32) -> Result<Standing> {
@@ -149,17 +183,55 @@ impl Market for Fake {
 			return Err(Error::Node("the node has a fault".into()));
 		}
 		let head = state.head;
+		state.head += state.slow;
 		for (sale, key) in keys {
 			let Some(SaleStatus::Open(record)) = state.sales.get_mut(sale) else {
 				panic!("a key was revealed for {sale:?}, which nobody bought")
 			};
 			assert!(record.key.is_none(), "a key was revealed twice");
+			assert!(head <= record.deadline, "a key was revealed too late");
 			assert_eq!(key.commitment(), record.key_commitment);
 			record.key = Some(*key);
 			record.deadline = head + record.dispute_window;
 			state.revealed.push((*sale, *key));
 		}
 		Ok(())
+	}
+
+	async fn subscription(&self, subscription: SubscriptionId) -> Result<Option<Subscription>> {
+		Ok(self.state().subscriptions.get(&subscription).cloned())
+	}
+
+	async fn deliver(&self, epochs: &[(SubscriptionId, Vec<Epoch>)]) -> Result<Vec<(SaleId, String)>> {
+		let mut state = self.state();
+		if state.faults > 0 {
+			state.faults -= 1;
+			return Err(Error::Node("the node has a fault".into()));
+		}
+		state.head += 1 + state.slow;
+		let (mut sent, mut refused) = (Vec::new(), Vec::new());
+		for (subscription, epochs) in epochs {
+			assert!(!epochs.is_empty());
+			for epoch in epochs {
+				let terms = &epoch.terms.offer.terms;
+				let sale = terms.sale_id(&GENESIS);
+				assert!(epoch.terms.is_countersigned(&GENESIS, *subscription));
+				assert_eq!(epoch.key.commitment(), terms.blinded_key_commitment);
+				sent.push(sale);
+				if state.sales.contains_key(&sale) {
+					refused.push((sale, "DataMarketplace::TermsUsed".into()));
+				} else if let Some(reason) = state.refusing {
+					refused.push((sale, reason.into()));
+				} else {
+					let order = state.subscriptions.get_mut(subscription).unwrap();
+					order.left = order.left.checked_sub(terms.price).unwrap();
+					state.open(terms, Some(epoch.key));
+				}
+			}
+		}
+		assert!(sent.len() <= 32, "{} epochs at once", sent.len());
+		state.deliveries.push(sent);
+		Ok(refused)
 	}
 
 	async fn settle(&self, sales: &[SaleId]) -> Result<()> {
@@ -221,6 +293,8 @@ impl Shop {
 		};
 		let chain = Fake(Arc::new(Mutex::new(State {
 			head: 100,
+			ahead: 0,
+			slow: 0,
 			standing: Standing {
 				block: 0,
 				conditions: Conditions {
@@ -235,12 +309,17 @@ impl Shop {
 					bond: u128::MAX / 2,
 					..Default::default()
 				}),
+				first_seq: Some(0),
+				payable: true,
 			},
 			range: None,
 			sales: BTreeMap::new(),
 			purchases: BTreeMap::new(),
 			revealed: Vec::new(),
 			settled: Vec::new(),
+			subscriptions: BTreeMap::new(),
+			deliveries: Vec::new(),
+			refusing: None,
 			faults: 0,
 		})));
 		let shop = Self {
@@ -329,7 +408,75 @@ impl Shop {
 		};
 		(request, blind)
 	}
+
+	/// Makes a standing order of somebody new.
+	fn subscribe(&self, number: SubscriptionId, cap: u128, left: u128) -> Subscriber {
+		let key = Key::generate(Scheme::Sr25519);
+		let order = Subscription {
+			subscriber: key.account(),
+			listing: LISTING,
+			cap,
+			left,
+			ends: 10_000,
+			signer: key.account(),
+			budget: None,
+			deposit: 0,
+		};
+		self.chain.state().subscriptions.insert(number, order);
+		Subscriber { number, key }
+	}
+
+	fn change_order(&self, number: SubscriptionId, change: impl FnOnce(&mut Subscription)) {
+		change(self.chain.state().subscriptions.get_mut(&number).unwrap());
+	}
 }
+
+/// Somebody with a standing order.
+struct Subscriber {
+	number: SubscriptionId,
+	key: Key,
+}
+
+impl Subscriber {
+	/// An offer for the first hour, with the blind.
+	async fn quote(&self, shop: &Shop, seller: &Arc<Seller<Fake>>) -> (Quote, Blind) {
+		let (mut request, blind) = shop.request(0, 60);
+		request.buyer = self.key.account();
+		(seller.quote(request).await.unwrap(), blind)
+	}
+
+	fn countersign(&self, quote: &Quote) -> Countersigned {
+		self.countersign_for(self.number, quote)
+	}
+
+	fn countersign_for(&self, subscription: SubscriptionId, quote: &Quote) -> Countersigned {
+		let sale = quote.offer.terms.sale_id(&GENESIS);
+		let bytes = CountersignedTerms::signed_bytes(&GENESIS, subscription, &sale);
+		Countersigned {
+			genesis: H256(GENESIS),
+			subscription,
+			sale,
+			subscriber: self.key.public(),
+			countersignature: self.key.sign(&bytes),
+		}
+	}
+
+	/// Asks for an epoch and countersigns it.
+	async fn order(&self, shop: &Shop, seller: &Arc<Seller<Fake>>) -> Quote {
+		let (quote, _) = self.quote(shop, seller).await;
+		let taken = seller.epoch(self.countersign(&quote)).await.unwrap();
+		let terms = &quote.offer.terms;
+		let expected = Taken {
+			sale: terms.sale_id(&GENESIS),
+			expires: terms.expires,
+		};
+		assert_eq!(taken, expected);
+		quote
+	}
+}
+
+/// What an hour costs.
+const EPOCH: u128 = 60 * PRICE;
 
 async fn all_leaves(seller: &Arc<Seller<Fake>>, quote: &Quote) -> Vec<SealedLeaf> {
 	let sale = quote.offer.terms.sale_id(&GENESIS);
@@ -572,8 +719,13 @@ async fn what_cannot_be_sold_is_refused_by_name() {
 	fn listing(state: &mut State) -> &mut Listing {
 		state.standing.listing.as_mut().unwrap()
 	}
-	let news: [(News, Refusal); 9] = [
+	let news: [(News, Refusal); 11] = [
 		(|state| state.standing.listing = None, Refusal::UnknownListing),
+		(|state| state.standing.payable = false, Refusal::NotForSale),
+		(
+			|state| state.standing.first_seq = Some(1),
+			Refusal::RangeNotAvailable,
+		),
 		(|state| state.standing.generation = Some(1), Refusal::NotForSale),
 		(|state| state.standing.generation = None, Refusal::NotForSale),
 		(|state| state.standing.seller = None, Refusal::BondTooSmall),
@@ -949,6 +1101,448 @@ async fn ciphertexts_alone_reveal_nothing() {
 	}
 }
 
+// ---- epochs of subscriptions ----
+
+#[tokio::test]
+async fn a_countersigned_epoch_is_delivered_once_opens_and_is_settled() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	seller.tick().await.unwrap();
+	let subscriber = shop.subscribe(4, EPOCH, 3 * EPOCH);
+	let (quote, blind) = subscriber.quote(&shop, &seller).await;
+	let unsigned = subscriber.quote(&shop, &seller).await.0;
+	shop.chain.block(&seller).await;
+	assert!(shop.chain.state().deliveries.is_empty());
+	let anchors = sold_anchors(&shop, &seller, &quote).await;
+	let leaves = all_leaves(&seller, &quote).await;
+	// A client that was cut off signs once more, in other words.
+	for _ in 0..2 {
+		seller.epoch(subscriber.countersign(&quote)).await.unwrap();
+	}
+	for _ in 0..4 {
+		shop.chain.block(&seller).await;
+	}
+	let sale = quote.offer.terms.sale_id(&GENESIS);
+	assert_eq!(shop.chain.state().deliveries, [vec![sale]]);
+	assert!(shop.chain.revealed().is_empty(), "nothing is left to reveal");
+	seller.epoch(subscriber.countersign(&quote)).await.unwrap();
+	let Some(SaleStatus::Open(record)) = shop.chain.state().sales.get(&sale).cloned() else {
+		panic!("it is not open")
+	};
+	let terms = &quote.offer.terms;
+	let key = record.key.unwrap();
+	let mut opener = Opener::new(terms, &key, &blind, &anchors).unwrap();
+	for (minute, leaf) in (0..60).zip(&leaves) {
+		assert_eq!(opener.open(leaf).unwrap().reading.value, wh(minute));
+	}
+
+	// Nothing of the other offer was shown, and nothing of either stays.
+	shop.chain.forward(terms.dispute_window + 1);
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.state().settled, [sale]);
+	shop.chain.block(&seller).await;
+	assert!(seller.vault().sales().unwrap().is_empty());
+	assert_eq!(seller.vault().epoch(&sale).unwrap(), None);
+	let unsigned = unsigned.offer.terms.sale_id(&GENESIS);
+	assert!(!shop.chain.state().sales.contains_key(&unsigned));
+	assert_eq!(shop.chain.state().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_countersignature_survives_a_restart_and_a_fault_of_the_node() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+	let seller = shop.open();
+	let quote = subscriber.order(&shop, &seller).await;
+	drop(seller);
+	let seller = shop.open();
+	let (request, _) = shop.request(0, 60);
+	let bought = shop.chain.buy(&seller.quote(request).await.unwrap());
+	let sale = quote.offer.terms.sale_id(&GENESIS);
+	// The key of what somebody bought, and then the epoch.
+	shop.chain.state().faults = 2;
+	assert!(seller.tick().await.is_err());
+	assert!(shop.chain.revealed().is_empty());
+	assert!(shop.chain.state().deliveries.is_empty());
+	// Neither keeps the other one back.
+	shop.chain.state().faults = 1;
+	assert!(seller.tick().await.is_err());
+	assert!(shop.chain.revealed().is_empty());
+	assert_eq!(shop.chain.state().deliveries, [vec![sale]]);
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.revealed()[0].0, bought);
+	// It was delivered by the process before, which did not hear of it.
+	drop(seller);
+	let seller = shop.open();
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries.len(), 1);
+	assert_eq!(shop.chain.revealed().len(), 1);
+}
+
+#[tokio::test]
+async fn what_the_chain_would_not_take_is_no_epoch() {
+	type Change = fn(&mut Subscription);
+	let changes: [(Change, Refusal); 6] = [
+		(|order| order.cap = EPOCH - 1, Refusal::NotCovered),
+		(|order| order.left = EPOCH - 1, Refusal::NotCovered),
+		(|order| order.listing += 1, Refusal::NotCovered),
+		(
+			|order| order.subscriber = Key::generate(Scheme::Sr25519).account(),
+			Refusal::NotCovered,
+		),
+		(
+			|order| order.signer = Key::generate(Scheme::Sr25519).account(),
+			Refusal::NotCountersigned,
+		),
+		(|order| order.ends = 107, Refusal::TooLate),
+	];
+	let shop = Shop::new();
+	let seller = shop.open();
+	for (number, (change, expected)) in (0..).zip(changes) {
+		let subscriber = shop.subscribe(number, EPOCH, EPOCH);
+		let (quote, _) = subscriber.quote(&shop, &seller).await;
+		shop.change_order(number, change);
+		let answer = seller.epoch(subscriber.countersign(&quote)).await;
+		assert_eq!(refusal(answer), expected, "change {number}");
+	}
+
+	let subscriber = shop.subscribe(10, EPOCH, EPOCH);
+	let (quote, _) = subscriber.quote(&shop, &seller).await;
+	let good = subscriber.countersign(&quote);
+	let stranger = Key::generate(Scheme::Sr25519);
+	for (wrong, expected) in [
+		(
+			Countersigned {
+				genesis: H256([8; 32]),
+				..good.clone()
+			},
+			Refusal::WrongChain,
+		),
+		(
+			Countersigned {
+				sale: H256([8; 32]),
+				..good.clone()
+			},
+			Refusal::UnknownDelivery,
+		),
+		(
+			subscriber.countersign_for(11, &quote),
+			Refusal::UnknownSubscription,
+		),
+		(
+			Countersigned {
+				subscription: 11,
+				..good.clone()
+			},
+			Refusal::NotCountersigned,
+		),
+		(
+			Countersigned {
+				subscriber: stranger.public(),
+				..good.clone()
+			},
+			Refusal::NotCountersigned,
+		),
+		(
+			Countersigned {
+				countersignature: subscriber.key.sign(b"something else"),
+				..good.clone()
+			},
+			Refusal::NotCountersigned,
+		),
+	] {
+		assert_eq!(refusal(seller.epoch(wrong).await), expected);
+	}
+	// Signed for another subscription of the same buyer.
+	let second = Subscriber {
+		number: 12,
+		..subscriber
+	};
+	let order = shop.chain.state().subscriptions[&10].clone();
+	shop.chain.state().subscriptions.insert(12, order);
+	let foreign = Countersigned {
+		subscription: 10,
+		..second.countersign(&quote)
+	};
+	assert_eq!(refusal(seller.epoch(foreign).await), Refusal::NotCountersigned);
+	seller.epoch(good).await.unwrap();
+	let again = seller.epoch(second.countersign(&quote)).await;
+	assert_eq!(refusal(again), Refusal::NotCountersigned, "it is the first one's");
+
+	// Each of these would make a key public for nothing.
+	type News = fn(&mut State);
+	let news: [(News, Refusal); 5] = [
+		(
+			|state| state.standing.listing.as_mut().unwrap().version += 1,
+			Refusal::StaleVersion,
+		),
+		(|state| state.standing.generation = None, Refusal::NotForSale),
+		(|state| state.standing.payable = false, Refusal::NotForSale),
+		(
+			|state| state.standing.first_seq = Some(1),
+			Refusal::RangeNotAvailable,
+		),
+		(
+			|state| state.standing.conditions.windows.max_validity = 50,
+			Refusal::NotForSale,
+		),
+	];
+	for (number, (news, expected)) in (20..).zip(news) {
+		let subscriber = shop.subscribe(number, EPOCH, EPOCH);
+		let (quote, _) = subscriber.quote(&shop, &seller).await;
+		let before = shop.chain.state().standing.clone();
+		news(&mut shop.chain.state());
+		shop.chain.block(&seller).await;
+		let answer = seller.epoch(subscriber.countersign(&quote)).await;
+		assert_eq!(refusal(answer), expected, "news {number}");
+		shop.chain.state().standing = before;
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(
+		seller
+			.vault()
+			.epoch(&quote.offer.terms.sale_id(&GENESIS))
+			.unwrap()
+			.unwrap()
+			.subscription,
+		10
+	);
+}
+
+#[tokio::test]
+async fn no_key_is_sent_when_there_is_little_time() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, 9 * EPOCH);
+	let seller = shop.open();
+	let quote = subscriber.order(&shop, &seller).await;
+	let (late, _) = subscriber.quote(&shop, &seller).await;
+	let expires = quote.offer.terms.expires;
+	shop.chain.forward(expires - 7 - 100);
+	seller.tick().await.unwrap();
+	let answer = seller.epoch(subscriber.countersign(&late)).await;
+	assert_eq!(refusal(answer), Refusal::TooLate);
+	for _ in 0..12 {
+		seller.tick().await.unwrap();
+		shop.chain.forward(1);
+	}
+	assert!(shop.chain.state().deliveries.is_empty());
+	assert!(seller.vault().sales().unwrap().is_empty(), "it has expired");
+	let sale = quote.offer.terms.sale_id(&GENESIS);
+	assert_eq!(seller.vault().epoch(&sale).unwrap(), None);
+
+	// One block earlier there is time, unless the newest block is not final.
+	let quote = subscriber.order(&shop, &seller).await;
+	let left = quote.offer.terms.expires - shop.chain.state().head;
+	shop.chain.forward(left - 9);
+	shop.chain.state().ahead = 2;
+	seller.tick().await.unwrap();
+	assert!(shop.chain.state().deliveries.is_empty());
+	shop.chain.state().ahead = 0;
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn no_key_is_sent_while_the_chain_finalizes_nothing() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+	let seller = shop.open();
+	subscriber.order(&shop, &seller).await;
+	shop.chain.state().ahead = 21;
+	shop.chain.block(&seller).await;
+	assert!(shop.chain.state().deliveries.is_empty());
+	shop.chain.state().ahead = 20;
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn a_slow_delivery_does_not_delay_a_key_that_was_bought_before_it() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	let (request, _) = shop.request(0, 60);
+	let quote = seller.quote(request).await.unwrap();
+	let sale = shop.chain.buy(&quote);
+	shop.chain.forward(quote.offer.terms.reveal_window - 8);
+	drop(seller);
+	let seller = shop.open();
+	let subscriber = shop.subscribe(0, EPOCH, 9 * EPOCH);
+	for _ in 0..2 {
+		subscriber.order(&shop, &seller).await;
+	}
+	// After this block it is too late to send the key.
+	shop.chain.state().slow = 80;
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.revealed()[0].0, sale);
+	let sizes: Vec<_> = shop.chain.state().deliveries.iter().map(Vec::len).collect();
+	assert_eq!(sizes, [2]);
+}
+
+#[tokio::test]
+async fn a_key_is_not_sent_when_those_before_it_took_too_long() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	let mut first = None;
+	// One more than a transaction takes.
+	for _ in 0..51 {
+		let (request, _) = shop.request(0, 2);
+		let quote = seller.quote(request).await.unwrap();
+		shop.chain.state().open(&quote.offer.terms, None);
+		first.get_or_insert(quote);
+	}
+	shop.chain.forward(first.unwrap().offer.terms.reveal_window - 8);
+	shop.chain.state().slow = 1;
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.revealed().len(), 50);
+	for _ in 0..3 {
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(shop.chain.revealed().len(), 50, "it would be public and not paid");
+}
+
+#[tokio::test]
+async fn what_changed_since_it_was_countersigned_holds_a_key_back() {
+	type News = fn(&mut State);
+	let news: [(&str, News); 6] = [
+		("closed", |state| state.subscriptions.clear()),
+		("ending", |state| {
+			for order in state.subscriptions.values_mut() {
+				order.ends = state.head + 7;
+			}
+		}),
+		("spent", |state| {
+			for order in state.subscriptions.values_mut() {
+				order.left = 0;
+			}
+		}),
+		("another version", |state| {
+			state.standing.listing.as_mut().unwrap().version += 1;
+		}),
+		("another owner", |state| state.standing.generation = Some(1)),
+		("released bond", |state| {
+			state.standing.seller.as_mut().unwrap().bond = FIXED_COVER + EPOCH - 1;
+		}),
+	];
+	for (what, news) in news {
+		let shop = Shop::new();
+		let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+		let seller = shop.open();
+		subscriber.order(&shop, &seller).await;
+		let before = {
+			let mut state = shop.chain.state();
+			let before = (state.subscriptions.clone(), state.standing.clone());
+			news(&mut state);
+			before
+		};
+		for _ in 0..3 {
+			shop.chain.block(&seller).await;
+		}
+		assert!(shop.chain.state().deliveries.is_empty(), "{what}");
+		// What was held back is delivered when it is in order again.
+		(shop.chain.state().subscriptions, shop.chain.state().standing) = before;
+		shop.chain.block(&seller).await;
+		assert_eq!(shop.chain.state().deliveries.len(), 1, "{what}");
+	}
+}
+
+#[tokio::test]
+async fn epochs_that_wait_count_against_what_is_left() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, 2 * EPOCH + 1);
+	let seller = shop.open();
+	seller.tick().await.unwrap();
+	for _ in 0..2 {
+		subscriber.order(&shop, &seller).await;
+	}
+	let (third, _) = subscriber.quote(&shop, &seller).await;
+	let answer = seller.epoch(subscriber.countersign(&third)).await;
+	assert_eq!(refusal(answer), Refusal::NotCovered);
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries[0].len(), 2);
+	// Delivered or not, it is the same money.
+	let answer = seller.epoch(subscriber.countersign(&third)).await;
+	assert_eq!(refusal(answer), Refusal::NotCovered);
+	shop.change_order(0, |order| order.left += EPOCH);
+	seller.epoch(subscriber.countersign(&third)).await.unwrap();
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries.len(), 2);
+}
+
+#[tokio::test]
+async fn an_epoch_that_the_chain_refuses_stays_owed_and_is_sent_again_later() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+	let seller = shop.open();
+	let (other, _) = subscriber.quote(&shop, &seller).await;
+	let quote = subscriber.order(&shop, &seller).await;
+	let sale = quote.offer.terms.sale_id(&GENESIS);
+	shop.chain.state().refusing = Some("DataMarketplace::DeviceNotActive");
+	for _ in 0..3 {
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(
+		shop.chain.state().deliveries,
+		[vec![sale]],
+		"it is not sent again at once"
+	);
+	// Its key is public, so it counts against what is left.
+	let answer = seller.epoch(subscriber.countersign(&other)).await;
+	assert_eq!(refusal(answer), Refusal::NotCovered);
+	shop.chain.state().refusing = None;
+	shop.chain.forward(8);
+	seller.tick().await.unwrap();
+	assert_eq!(shop.chain.state().deliveries.len(), 2);
+	assert!(shop.chain.state().sales.contains_key(&sale));
+	assert_eq!(shop.chain.state().subscriptions[&0].left, 0);
+	for _ in 0..20 {
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(shop.chain.state().deliveries.len(), 2);
+}
+
+#[tokio::test]
+async fn an_epoch_that_its_subscriber_buys_at_once_is_sold_once() {
+	let shop = Shop::new();
+	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+	let seller = shop.open();
+	seller.tick().await.unwrap();
+	let quote = subscriber.order(&shop, &seller).await;
+	// The purchase comes in the block of the delivery, before it.
+	let sale = shop.chain.state().open(&quote.offer.terms, None);
+	shop.chain.state().purchases.clear();
+	shop.chain.block(&seller).await;
+	assert_eq!(shop.chain.state().deliveries, [vec![sale]]);
+	for _ in 0..3 {
+		shop.chain.block(&seller).await;
+	}
+	assert_eq!(shop.chain.revealed().len(), 1, "the purchase is paid for its key");
+	assert_eq!(shop.chain.state().subscriptions[&0].left, EPOCH);
+	assert_eq!(shop.chain.state().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn more_epochs_than_one_delivery_takes_come_in_several() {
+	let shop = Shop::new();
+	let seller = shop.open();
+	seller.tick().await.unwrap();
+	let subscribers = [
+		shop.subscribe(0, EPOCH, 33 * EPOCH),
+		shop.subscribe(1, EPOCH, 33 * EPOCH),
+	];
+	for number in 0..33 {
+		subscribers[usize::from(number % 11 == 0)]
+			.order(&shop, &seller)
+			.await;
+	}
+	let sizes = || -> Vec<_> { shop.chain.state().deliveries.iter().map(Vec::len).collect() };
+	shop.chain.block(&seller).await;
+	assert_eq!(sizes(), [32], "what was bought meanwhile has its turn after each");
+	shop.chain.block(&seller).await;
+	assert_eq!(sizes(), [32, 1]);
+	let left = |number| shop.chain.state().subscriptions[&number].left;
+	assert_eq!((left(0), left(1)), (3 * EPOCH, 30 * EPOCH));
+}
+
 // ---- over HTTP ----
 
 struct Served {
@@ -1065,6 +1659,27 @@ async fn an_offer_is_made_and_delivered_over_http() {
 	);
 	let unknown = protocol::leaves_path(&H256([1; 32]), 0);
 	assert_eq!(refused_as(&get(unknown).await), Refusal::UnknownDelivery);
+
+	let subscriber = shop.subscribe(0, EPOCH, EPOCH);
+	let (quote, _) = subscriber.quote(&shop, &seller).await;
+	let countersigned = subscriber.countersign(&quote);
+	let body = serde_json::to_vec(&countersigned).unwrap();
+	let reply = send(ME, served.address, "POST", protocol::EPOCH_PATH, &body)
+		.await
+		.unwrap();
+	assert_eq!(reply.0, 200);
+	let taken: Taken = serde_json::from_slice(&reply.2).unwrap();
+	assert_eq!(taken.sale, countersigned.sale);
+	let stored = seller.vault().epoch(&taken.sale).unwrap();
+	assert_eq!(stored.unwrap().subscription, 0);
+	assert_eq!(
+		refused_as(&get(protocol::EPOCH_PATH.into()).await),
+		Refusal::MethodNotAllowed
+	);
+	let posted = send(ME, served.address, "POST", protocol::EPOCH_PATH, b"{}")
+		.await
+		.unwrap();
+	assert_eq!(refused_as(&posted), Refusal::BadRequest);
 	for path in [
 		"/",
 		"/v1",
@@ -1226,6 +1841,10 @@ impl Offers for Slow {
 
 	async fn quote(&self, _: QuoteRequest) -> Answer<Quote> {
 		Err(Refused::new(Refusal::NotForSale, "nothing is sold here"))
+	}
+
+	async fn epoch(&self, _: Countersigned) -> Answer<Taken> {
+		Err(Refused::new(Refusal::UnknownDelivery, "nothing is sold here"))
 	}
 
 	async fn anchors(&self, _: SaleId, _: u32) -> Answer<protocol::AnchorChunk> {

@@ -1,15 +1,18 @@
-//! What lasts longer than one sale, on a real node: pools and payouts that share what is earned, and requests.
+//! What lasts longer than one sale, on a real node: pools and payouts that share what is earned, requests, and
+//! subscriptions.
 
 use crate::support::{
+	cheat::Cheat,
 	failure,
-	fair::{Customer, FEE, Fair, PRICE, Stall, amount, text},
+	fair::{COVER, Customer, DATE, FEE, Fair, PRICE, Stall, amount, readings_in, text, until},
+	finish, runtime,
 };
 use m2m::{
 	keys::{self, Key, Scheme},
 	money,
 };
 use serde_json::Value;
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 /// What is shared of each sale.
 const PROCEEDS: u128 = PRICE - FEE;
@@ -190,4 +193,144 @@ fn a_request_finds_the_listings_that_answer_it(fair: &Fair, home: &Path, listed:
 	let gone = ["data", "request", "show", "0"];
 	let message = fair.node.fails(home, &gone, 2, "Unknown");
 	assert!(message.contains("m2m data request list"), "{message}");
+}
+
+/// What `m2m data subscription show` says.
+fn subscription(customer: &Customer) -> Value {
+	let show = ["data", "subscription", "show", "0"];
+	customer.fair.node.ok(&customer.home, &show)
+}
+
+#[test]
+fn a_subscription_pays_for_honest_epochs_and_not_for_a_false_one() {
+	let fair = Fair::open();
+	let [(mut stall, customer)] = fair.stalls(["standing"]);
+	let node = &fair.node;
+	let owner = fair.setup.owner.as_str();
+	let bond = ["data", "bond", "--seller", owner, "--add", "10"];
+	node.ok(&fair.setup.home(), &bond);
+	stall.list(&[]);
+	let listing = stall.listing.to_string();
+	let subscribe = ["data", "subscribe", "--listing", &listing, "--ends-in", "1h"];
+	let subscribe = [&subscribe[..], &["--buyer", &customer.key, "--amount", "4"]].concat();
+	let beyond = [&subscribe[..], &["--cap", "5"]].concat();
+	let message = node.fails(&customer.home, &beyond, 2, "Usage");
+	assert!(message.contains("--amount"), "{message}");
+	let made = node.ok(&customer.home, &[&subscribe[..], &["--cap", "1"]].concat());
+	assert_eq!(made["subscription"], 0, "{made}");
+	let shown = subscription(&customer);
+	assert_eq!(shown["left"], "4");
+	assert_eq!(shown["over"], false);
+	let (free, held) = customer.money();
+	assert_eq!(held, 4 * money::UNIT + amount(&shown["deposit"]));
+
+	let folder = customer.home.with_extension("readings");
+	let out = folder.to_string_lossy().into_owned();
+	let epoch = |hour: usize| {
+		let file = folder.join(format!("{DATE}T{hour:02}0000Z.csv"));
+		file.exists().then(|| readings_in(&file))
+	};
+	let hour = |hour: usize| Some(fair.readings[60 * hour..60 * (hour + 1)].to_vec());
+	let follow = ["data", "follow", "0", "--once", "--buyer", &customer.key];
+	let message = node.fails(&customer.home, &follow, 2, "Usage");
+	assert!(message.contains("--every"), "{message}");
+	let stranger = ["data", "follow", "0", "--buyer", &stall.payer];
+	let message = node.fails(&customer.home, &stranger, 2, "Usage");
+	assert!(message.contains(&customer.address), "{message}");
+
+	// The first hour. Nothing of it is paid by transactions of the subscriber.
+	let service = stall.serve();
+	let begin = ["--from", DATE, "--every", "1h", "--out", &out];
+	let report = node.ok(&customer.home, &[&follow[..], &begin].concat());
+	drop(service);
+	assert_eq!(report["readings"], 60, "{report}");
+	assert_eq!(report["checks"].as_array().unwrap().len(), 8, "{report}");
+	assert_eq!(epoch(0), hour(0));
+	assert_eq!(subscription(&customer)["left"], "3");
+	assert_eq!(customer.money().0, free);
+	let known = node.ok(&customer.home, &["data", "subscription", "list"]);
+	assert_eq!(known[0]["next"], format!("{DATE}T01:00:00Z"), "{known}");
+	assert_eq!(known[0]["sale"], Value::Null);
+
+	// In the second one both are killed when the countersignature has arrived and is not delivered.
+	let countersigned = || stall.log().matches("/v1/epoch 200").count();
+	let before = countersigned();
+	let silent = runtime();
+	stall.answer_with(&silent, stall.seller(&silent));
+	let mut following = node.command(&customer.home, &follow).spawn().unwrap();
+	until("the countersignature", || {
+		(countersigned() > before).then_some(())
+	});
+	// Nobody else goes on with it meanwhile.
+	let known = node.ok(&customer.home, &["data", "subscription", "list"]);
+	let sale = text(&known[0]["sale"]);
+	let resume = ["data", "buy", "--resume", sale, "--buyer", &customer.key];
+	for other in [&follow[..], &resume] {
+		let message = node.fails(&customer.home, other, 2, "Usage");
+		assert!(message.contains("another process"), "{message}");
+	}
+	following.kill().unwrap();
+	finish(following);
+	drop(silent);
+	assert_eq!(subscription(&customer)["left"], "3");
+	let service = stall.serve();
+	node.ok(&customer.home, &[&follow[..], &begin].concat());
+	drop(service);
+	assert_eq!((epoch(0), epoch(1)), (hour(0), hour(1)));
+	assert_eq!(subscription(&customer)["left"], "2", "it is paid once");
+	assert_eq!(customer.money().0, free);
+	let elsewhere = [&follow[..], &["--every", "2h"]].concat();
+	let message = node.fails(&customer.home, &elsewhere, 2, "Usage");
+	assert!(message.contains("followed already"), "{message}");
+
+	// In the third one a reading is false.
+	let cheating = runtime();
+	let seller = stall.seller(&cheating);
+	let cheat = Cheat {
+		seller: Arc::clone(&seller),
+		position: 7,
+	};
+	stall.answer_with(&cheating, cheat);
+	cheating.spawn(async move { seller.watch().await });
+	let output = node.m2m(&customer.home, &follow);
+	let message = failure(&output, 5, "SaleFailed");
+	assert!(message.contains("reading 7 "), "{message}");
+	let told = String::from_utf8_lossy(&output.stderr);
+	assert!(told.contains("m2m data subscription end 0"), "{told}");
+	let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+	assert_eq!(report["ending"]["outcome"], "convicted", "{report}");
+	assert_eq!(epoch(2), None);
+	let (after, _) = customer.money();
+	let back = free + PRICE;
+	assert!(back < after && after < back + COVER, "{free} {after}");
+	assert_eq!(subscription(&customer)["left"], "1", "the price came back free");
+
+	let end = ["data", "subscription", "end", "0", "--buyer"];
+	let message = node.fails(&customer.home, &[&end[..], &[owner]].concat(), 4, "Refused");
+	assert!(message.contains("NotSubscriber"), "{message}");
+	let end = [&end[..], &[customer.key.as_str()]].concat();
+	let ended = node.ok(&customer.home, &end);
+	assert_eq!(subscription(&customer)["ends"], ended["ends"]);
+	let message = node.fails(&customer.home, &end, 4, "Refused");
+	assert!(message.contains("EndsSooner"), "{message}");
+	let close = ["data", "subscription", "close", "0", "--signer", owner];
+	let message = node.fails(&customer.home, &close, 4, "Refused");
+	assert!(message.contains("TooEarly"), "{message}");
+	until("the end of the subscription", || {
+		(subscription(&customer)["over"] == true).then_some(())
+	});
+	let closed = node.ok(&customer.home, &close);
+	assert_eq!(closed["left"], "1");
+	let over = node.ok(&customer.home, &follow);
+	assert_eq!(over["over"], true, "{over}");
+	let known = node.ok(&customer.home, &["data", "subscription", "list"]);
+	assert_eq!(known, serde_json::json!([]));
+	let message = node.fails(&customer.home, &follow, 2, "Unknown");
+	assert!(message.contains("m2m data subscribe"), "{message}");
+	until("the settlements", || (customer.money().1 == 0).then_some(()));
+	let record = fair.record();
+	assert_eq!(record["settled"], 2, "{record}");
+	assert_eq!(record["convicted"], 1);
+	assert_eq!(record["refunded"], 0);
+	assert_eq!(record["locked"], "0");
 }

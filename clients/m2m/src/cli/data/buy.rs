@@ -23,6 +23,9 @@ use m2m_fair_exchange::{ListingId, SaleId, market::Price};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+/// The error of evidence that comes when the seller is paid, or may be.
+const DISPUTE_TOO_LATE: &str = "DataMarketplace::DisputeTooLate";
+
 /// Which readings are asked for.
 #[derive(Args)]
 pub struct Wanted {
@@ -156,7 +159,7 @@ async fn check_limit(chain: &Chain, order: &Order, purchase: &Purchase) -> Resul
 	}
 }
 
-fn check_lines(checks: &[Check]) -> String {
+pub(super) fn check_lines(checks: &[Check]) -> String {
 	checks
 		.iter()
 		.map(|(what, found)| format!("  ok  {what:<12} {found}"))
@@ -239,6 +242,7 @@ pub async fn buy(context: &Context, arguments: Buy) -> Result<()> {
 			progress: &bar,
 		},
 		bar: &bar,
+		strict: false,
 	};
 	buyer::sweep(&purchases, chain.genesis(), chain.finalized().await?.number)?;
 	let result = trade.run(&arguments, &account).await;
@@ -246,16 +250,18 @@ pub async fn buy(context: &Context, arguments: Buy) -> Result<()> {
 	result
 }
 
-/// One purchase on the command line.
-struct Trade<'a> {
-	context: &'a Context,
-	buyer: Buyer<'a>,
-	bar: &'a Bar,
+/// One purchase on the command line, or one after the other.
+pub(super) struct Trade<'a> {
+	pub(super) context: &'a Context,
+	pub(super) buyer: Buyer<'a>,
+	pub(super) bar: &'a Bar,
+	/// Fail if readings lie outside the time that was asked for; otherwise only say so.
+	pub(super) strict: bool,
 }
 
 impl Trade<'_> {
 	/// A remark between two progress bars.
-	fn note(&self, text: impl AsRef<str>) {
+	pub(super) fn note(&self, text: impl AsRef<str>) {
 		self.bar.finish();
 		self.context.output.note(text);
 	}
@@ -290,6 +296,14 @@ impl Trade<'_> {
 			.map(|out| out.to_string_lossy().into_owned());
 		let mut checks = Vec::new();
 		let mut fees = 0;
+		// An epoch is gone on with by one process at a time, and is read again below.
+		let _held = match &arguments.resume {
+			Some(id) => {
+				let purchases = self.buyer.purchases;
+				purchases.lock_epoch(&purchases.find(id)?.sale())?
+			}
+			None => None,
+		};
 		let mut purchase = match &arguments.resume {
 			Some(id) => {
 				let mut purchase = stored(chain, self.buyer.purchases, account, id)?;
@@ -323,7 +337,29 @@ impl Trade<'_> {
 				money::format(fees)
 			));
 		}
-		match self.buyer.wait_for_key(&mut purchase).await? {
+		let seen = self.buyer.wait_for_key(&mut purchase).await?;
+		self.conclude(
+			purchase,
+			checks,
+			seen,
+			arguments.no_dispute,
+			arguments.rating,
+			fees,
+		)
+		.await
+	}
+
+	/// What follows when the key is there, or does not come: readings in a file, or the money back.
+	pub(super) async fn conclude(
+		&self,
+		mut purchase: Purchase,
+		checks: Vec<Check>,
+		seen: Seen,
+		no_dispute: bool,
+		rating: Option<u8>,
+		fees: u128,
+	) -> Result<()> {
+		match seen {
 			Seen::Revealed => self.bar.finish(),
 			Seen::Overdue => {
 				let ended = self.buyer.refund(&mut purchase).await?;
@@ -334,16 +370,15 @@ impl Trade<'_> {
 					ended,
 				);
 			}
-			Seen::Over | Seen::Hidden { .. } => return self.over(&purchase, checks),
+			Seen::Over | Seen::Hidden { .. } | Seen::NotBought { .. } => {
+				return self.over(&purchase, checks);
+			}
 		}
 		let opening = self.buyer.open(&purchase)?;
 		if let Some(fault) = opening.fault {
-			return self
-				.faulty(purchase, checks, &opening, &fault, arguments.no_dispute)
-				.await;
+			return self.faulty(purchase, checks, &opening, &fault, no_dispute).await;
 		}
-		self.deliver(purchase, checks, &opening, arguments.rating, fees)
-			.await
+		self.deliver(purchase, checks, &opening, rating, fees).await
 	}
 
 	/// All is well: the readings go into their file.
@@ -363,14 +398,17 @@ impl Trade<'_> {
 				.ok_or_else(|| Error::Usage("say where the readings are to be written, with --out".into()))?;
 			buyer::write_csv(Path::new(&out), &opening.readings)?;
 			purchase.written = true;
-			self.buyer.purchases.put(&purchase)?;
+			self.buyer.purchases.conclude(&purchase)?;
 		}
 		let readings: Vec<_> = opening.readings.iter().map(|opened| opened.reading).collect();
 		let strangers = check::outside(&readings, purchase.from, purchase.until);
-		if let Some((count, first)) = &strangers {
-			self.context.output.warn(format!(
-				"{count} of the readings lie outside the time that was asked for, the first at {first}"
-			));
+		let outside = strangers.as_ref().map(|(count, first)| {
+			format!("{count} of the readings lie outside the time that was asked for, the first at {first}")
+		});
+		if let Some(outside) = &outside
+			&& !self.strict
+		{
+			self.context.output.warn(outside);
 		}
 		if let (Some(rating), None) = (rating, &purchase.ending) {
 			let ended = self.buyer.accept(&mut purchase, rating).await?;
@@ -407,7 +445,12 @@ impl Trade<'_> {
 		}
 		insert(&mut value, "fees", money::format(fees).into());
 		self.context.output.result(text, value);
-		Ok(())
+		match outside {
+			Some(outside) if self.strict => Err(Error::NoRemedy(format!(
+				"{outside}: no evidence is heard about that, and the seller keeps the price"
+			))),
+			_ => Ok(()),
+		}
 	}
 
 	/// Something is wrong with what was bought.
@@ -420,13 +463,31 @@ impl Trade<'_> {
 		no_dispute: bool,
 	) -> Result<()> {
 		let why = buyer::describe_fault(&purchase, opening, fault);
-		if no_dispute {
+		let deadline = purchase.revealed.map_or(0, |(_, deadline)| deadline);
+		if no_dispute && self.buyer.chain.finalized().await?.number <= deadline {
 			return Err(bad_delivery(&purchase, why));
 		}
-		self.note(format!("{why}: showing the evidence to the chain"));
-		let ended = self.buyer.dispute(&mut purchase, fault).await?;
-		check_in_time(&purchase, &why, &ended)?;
-		self.failed(&purchase, checks, &why, ended)
+		let in_time = if no_dispute {
+			Err(too_late(&purchase, &why))
+		} else {
+			self.note(format!("{why}: showing the evidence to the chain"));
+			match self.buyer.dispute(&mut purchase, fault).await {
+				Err(Error::Refused { reason, .. }) if reason == DISPUTE_TOO_LATE => {
+					Err(too_late(&purchase, &why))
+				}
+				ended => {
+					let ended = ended?;
+					check_in_time(&purchase, &why, &ended).map(|()| ended)
+				}
+			}
+		};
+		match in_time {
+			Ok(ended) => self.failed(&purchase, checks, &why, ended),
+			Err(late) => {
+				self.buyer.purchases.conclude(&purchase)?;
+				Err(late)
+			}
+		}
 	}
 
 	/// The sale failed, and the money came back.
@@ -477,6 +538,13 @@ fn sale_failed(why: &str, ending: &Ending) -> Error {
 	}
 }
 
+fn not_bought() -> Error {
+	Error::Unknown(
+		"that sale is not bought yet: go on with `m2m data buy --resume`, or with `m2m data follow` if it is of a subscription"
+			.into(),
+	)
+}
+
 fn bad_delivery(purchase: &Purchase, why: String) -> Error {
 	Error::BadDelivery {
 		why,
@@ -485,13 +553,18 @@ fn bad_delivery(purchase: &Purchase, why: String) -> Error {
 	}
 }
 
+/// The seller keeps the price although something is wrong.
+fn too_late(purchase: &Purchase, why: &str) -> Error {
+	Error::NoRemedy(format!(
+		"{why}; but the seller is paid, because the time for evidence ended with block {}",
+		purchase.revealed.map_or(0, |(_, deadline)| deadline)
+	))
+}
+
 /// Fails if the seller was paid before the evidence was shown. The purchase stays, with what of it does open.
 fn check_in_time(purchase: &Purchase, why: &str, ended: &Ended) -> Result<()> {
 	match ended.ending {
-		Ending::Settled { .. } => Err(Error::Unknown(format!(
-			"{why}; but the seller is paid, because the time for evidence ended with block {}",
-			purchase.revealed.map_or(0, |(_, deadline)| deadline)
-		))),
+		Ending::Settled { .. } => Err(too_late(purchase, why)),
 		_ => Ok(()),
 	}
 }
@@ -602,6 +675,7 @@ pub async fn verify(context: &Context, arguments: Purchased) -> Result<()> {
 	let mut value = describe(&purchase);
 	match seen? {
 		Seen::Revealed => {}
+		Seen::NotBought { .. } => return Err(not_bought()),
 		Seen::Hidden { deadline, .. } => {
 			text.push_str(&format!(
 				"the key is not revealed yet; its time ends with block {deadline}"
@@ -642,7 +716,9 @@ pub async fn dispute(context: &Context, arguments: Purchased) -> Result<()> {
 	let mut purchase = held.purchase.clone();
 	let seen = buyer.look(&mut purchase).await;
 	bar.finish();
-	seen?;
+	if let Seen::NotBought { .. } = seen? {
+		return Err(not_bought());
+	}
 	let opening = buyer.open(&purchase)?;
 	let Some(fault) = &opening.fault else {
 		return Err(Error::ProofDoesNotHold(

@@ -1,12 +1,14 @@
 //! `m2m data`: the market for readings.
 
 mod buy;
+mod follow;
 mod offers;
 mod pool;
 mod record;
 mod request;
 mod sell;
 mod serve;
+mod subscription;
 
 use super::{Context, account::account_or_device, device::owner_account};
 use clap::Subcommand;
@@ -83,6 +85,31 @@ pub enum DataCommand {
 		#[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
 		rating: u8,
 	},
+	/// Set money aside for readings that are bought one epoch after the other
+	#[command(after_help = "Example:\n  \
+		m2m data subscribe --buyer bob.json --listing 0 --cap 0.1 --amount 72 --ends-in 30d\n\n\
+		An epoch is a time of readings, as long as you say in `m2m data follow`, which buys one after the other: it checks\n\
+		each as `buy` does, and countersigns it instead of paying. The seller then delivers the key at once, and is paid\n\
+		from what was set aside. No epoch costs more than --cap, and nothing is paid that was not countersigned. The key\n\
+		of the buyer signs to the end, even if it is replaced elsewhere. What is left comes back with\n\
+		`m2m data subscription close`, when the subscription is over.")]
+	Subscribe(subscription::Subscribe),
+	/// Show subscriptions, end and close them
+	#[command(subcommand)]
+	Subscription(subscription::SubscriptionCommand),
+	/// Buy epoch after epoch of a subscription
+	#[command(after_help = "Examples:\n  \
+		m2m data follow 0 --buyer bob.json --from 2026-11-20 --every 1h --out readings\n  \
+		m2m data follow 0 --buyer bob.json\n  \
+		m2m data follow 0 --buyer bob.json --once\n\n\
+		Each epoch is bought when its readings are anchored, and goes into a file that is named by its first moment. Run\n\
+		the same command again after anything that stopped it: it goes on where it was. An epoch that the seller does not\n\
+		deliver costs nothing, and is asked for again; no other one is signed for before that is certain.\n\
+		The time for evidence begins with the delivery: let it run, or come back before it is over. If a reading is not the\n\
+		anchored one, the evidence is shown to the chain for a fee, the money comes back, and this ends with exit code 5. It\n\
+		does so, too, if readings lie outside the time of the epoch, or if the listing has other promises or another licence.\n\
+		Follow a subscription with one --home only: another one would buy the same again.")]
+	Follow(follow::Follow),
 	/// Offer readings of a private stream
 	#[command(after_help = "Examples:\n  \
 		m2m data sell --seller alice.json --device meter-001 --stream 2 --price-per-reading 0.001 --licence licence.txt \\\n    \
@@ -144,6 +171,9 @@ pub async fn run(context: &Context, command: DataCommand) -> Result<()> {
 		DataCommand::Dispute(arguments) => buy::dispute(context, arguments).await,
 		DataCommand::Refund(arguments) => buy::refund(context, arguments).await,
 		DataCommand::Accept { purchased, rating } => buy::accept(context, purchased, rating).await,
+		DataCommand::Subscribe(arguments) => subscription::subscribe(context, arguments).await,
+		DataCommand::Subscription(command) => subscription::run(context, command).await,
+		DataCommand::Follow(arguments) => follow::run(context, arguments).await,
 		DataCommand::Sell(arguments) => sell::sell(context, *arguments).await,
 		DataCommand::Serve(arguments) => serve::run(context, arguments).await,
 		DataCommand::Record(arguments) => record::run(context, arguments).await,

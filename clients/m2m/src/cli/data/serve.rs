@@ -64,6 +64,8 @@ impl VaultFile {
 	the key that is revealed when the price is held on chain. The readings come from the gateway's store in --home, which\n\
 	is open only while it is needed, so that `m2m data record` can go on beside. Everything is checked before it is signed:\n\
 	who signs for a wrong reading pays for it with the bond.\n\
+	Who has a subscription countersigns offers instead of buying them; these are delivered key and all, and are paid from\n\
+	the money that the subscription holds.\n\
 	Let it run, or start it again soon: a key that is not revealed in time costs the sale and a part of the bond.\n\
 	It serves plain HTTP and limits what a peer may ask for; put a TLS proxy before it to be reached from afar, and let\n\
 	that limit each peer too, because all of them then have the proxy's address.")]

@@ -3,7 +3,10 @@
 use m2m::data::{
 	goods::Answer,
 	market::Market,
-	protocol::{AnchorChunk, Health, LEAF_BYTES, LEAVES_PER_CHUNK, Quote, QuoteRequest, decode_leaves},
+	protocol::{
+		AnchorChunk, Countersigned, Health, LEAF_BYTES, LEAVES_PER_CHUNK, Quote, QuoteRequest, Taken,
+		decode_leaves,
+	},
 	seller::Seller,
 	service::Offers,
 	vault::SaleRecord,
@@ -92,6 +95,10 @@ impl<M: Market> Offers for Cheat<M> {
 		};
 		self.seller.remember(&record)?;
 		Ok(Quote { offer, ..honest })
+	}
+
+	async fn epoch(&self, request: Countersigned) -> Answer<Taken> {
+		self.seller.epoch(request).await
 	}
 
 	async fn anchors(&self, sale: SaleId, chunk: u32) -> Answer<AnchorChunk> {

@@ -451,22 +451,26 @@ impl Customer<'_> {
 
 	/// What was written is what the meter anchored.
 	pub fn check_readings(&self) {
-		let file = fs::read_to_string(self.out()).unwrap();
-		let written: Vec<(UnixMs, i64)> = file
-			.lines()
-			.skip(1)
-			.map(|line| {
-				let mut columns = line.split(',');
-				let moment = time::parse(columns.next().unwrap()).unwrap();
-				(moment, columns.next().unwrap().parse().unwrap())
-			})
-			.collect();
-		assert_eq!(written, self.fair.readings);
+		assert_eq!(readings_in(&self.out()), self.fair.readings);
 	}
 
 	pub fn key(&self) -> Key {
 		Key::load(Path::new(&self.key)).unwrap()
 	}
+}
+
+/// Times and values in a file of readings.
+pub fn readings_in(file: &Path) -> Vec<(UnixMs, i64)> {
+	fs::read_to_string(file)
+		.unwrap()
+		.lines()
+		.skip(1)
+		.map(|line| {
+			let mut columns = line.split(',');
+			let moment = time::parse(columns.next().unwrap()).unwrap();
+			(moment, columns.next().unwrap().parse().unwrap())
+		})
+		.collect()
 }
 
 /// Waits until something is so.
