@@ -32,7 +32,18 @@ PALLETS=(pallet-data-marketplace pallet-device-identity pallet-energy-trading pa
 PASSED=0 FAILED=0 COMPLETE='' WORK=$(mktemp -d "${TMPDIR:-/tmp}/m2m-test.XXXXXX")
 DEMO=$WORK/demo
 declare -A GROUPS_PIDS=()
-stop_demo() { if [ -s "$DEMO/node.pid" ]; then kill "$(cat "$DEMO/node.pid")" 2>/dev/null || true; fi; }
+# stop_demo: and waits until its node is gone, which writes to its folder until then.
+stop_demo() {
+	local pid
+	[ -s "$DEMO/node.pid" ] || return 0
+	pid=$(cat "$DEMO/node.pid")
+	rm "$DEMO/node.pid"
+	kill "$pid" 2>/dev/null || return 0
+	for _ in $(seq 100); do
+		kill -0 "$pid" 2>/dev/null || return 0
+		sleep 0.1
+	done
+}
 finish() {
 	local code=$?
 	trap - EXIT
@@ -42,7 +53,7 @@ finish() {
 		FAILED=$((FAILED + 1))
 		say "stopped before the end"
 	fi
-	if [ "$FAILED" -eq 0 ]; then rm -rf "$WORK"; else say "logs of what failed are in $WORK"; fi
+	if [ "$FAILED" -eq 0 ]; then rm -rf "$WORK" || true; else say "logs of what failed are in $WORK"; fi
 	printf '\n%s passed, %s failed\n' "$PASSED" "$FAILED"
 	[ "$FAILED" -eq 0 ] || [ "$code" -ne 0 ] || code=1
 	exit "$code"
