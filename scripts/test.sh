@@ -115,7 +115,8 @@ rust_tests() {
 		tests "$name" '^ +Summary ' '[0-9]+ passed' '[0-9]+ (failed|exec failed|timed out)' \
 			cargo nextest run --release --locked --no-fail-fast --status-level fail --final-status-level fail -E "$filter" "$@"
 	else
-		tests "$name" '^test result: ' '[0-9]+ passed' '[0-9]+ failed' cargo test --release --locked --no-fail-fast "$@"
+		# As many at once as nextest is told to run.
+		tests "$name" '^test result: ' '[0-9]+ passed' '[0-9]+ failed' env RUST_TEST_THREADS=8 cargo test --release --locked --no-fail-fast "$@"
 	fi
 }
 
