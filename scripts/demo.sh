@@ -15,7 +15,7 @@ usage() {
 	  --keep   leave the node running and say how to connect to it
 	  --help   this text
 
-	Environment: M2M_RPC_PORT (default 9944), M2M_CACHE (default ~/.cache/m2m), CARGO_TARGET_DIR,
+	Environment: M2M_RPC_PORT (default 9944; sellers of readings answer 100 and 101 ports above), M2M_CACHE (default ~/.cache/m2m), CARGO_TARGET_DIR,
 	M2M_DEMO_DIR (folder for the chain, keys and log; default a new temporary one),
 	M2M_OFFLINE_RUST=1 (build the runtime with the distribution's compiler even if rustup could download one).
 	END

@@ -261,9 +261,10 @@ impl Chain {
 	}
 }
 
-/// True if the node did not take a transaction because nobody can pay its fee.
+/// True if the node did not take a transaction because nobody can pay its fee. The words are those of
+/// `InvalidTransaction::Payment`; what stands before them depends on how it was sent.
 pub(crate) fn is_unpaid(reason: &str) -> bool {
-	reason.contains("1010") && reason.contains("pay")
+	reason.contains("Inability to pay some fees")
 }
 
 /// True if the node did not take a transaction because it has another one of the account with the same nonce.
@@ -386,8 +387,12 @@ mod tests {
 		] {
 			assert!(hint_of(reason).contains("another process"), "{reason}");
 		}
-		let unpaid = "Invalid Transaction (1010): Inability to pay some fees";
-		assert!(hint_of(unpaid).contains("m2m account fund"));
+		for unpaid in [
+			"Invalid Transaction (1010): Inability to pay some fees (e.g. account balance too low)",
+			"Invalid transaction: Inability to pay some fees (e.g. account balance too low)",
+		] {
+			assert!(hint_of(unpaid).contains("m2m account fund"), "{unpaid}");
+		}
 		assert_eq!(hint_of("Immediately Dropped (1016)"), "");
 	}
 
